@@ -1,0 +1,70 @@
+"""Reading YAML that somebody else wrote: bounded, plain data only, no key given twice."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from damsel.errors import DamselError
+
+__all__ = ["read_yaml"]
+
+_MAX_BYTES = 1 << 20
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """`yaml.SafeLoader` that refuses a mapping with a repeated key instead of dropping one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Construct a mapping after checking that its plain keys differ."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        repeated = next((key for key in keys if keys.count(key) > 1), None)
+        if repeated is not None:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {repeated!r} is given twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_yaml(path: Path, what: str, error: type[DamselError]) -> object:
+    """Read a small YAML file as plain data.
+
+    Args:
+        path: The file, at most 1 MiB of UTF-8.
+        what: What the file is, to begin messages with, such as `task file`.
+        error: What to raise.
+
+    Returns:
+        Whatever the file holds: mappings, lists and scalars, unchecked.
+
+    Raises:
+        DamselError: Of type `error`, if the file cannot be read or is not YAML.
+    """
+    name = f"{what} {str(path)!r}"
+    try:
+        if not path.is_file():
+            reason = "is not a regular file" if path.exists() else "does not exist"
+            raise error(f"{name} {reason}")
+        with path.open("rb") as stream:
+            content = stream.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as cause:  # ValueError: a null byte in the path
+        reason = getattr(cause, "strerror", None) or str(cause)
+        raise error(f"{name} cannot be read: {reason}") from None
+    if len(content) > _MAX_BYTES:
+        raise error(f"{name} is larger than {_MAX_BYTES} bytes, the most allowed")
+    try:
+        # A subclass of SafeLoader: constructs plain data only.
+        return cast("object", yaml.load(content.decode("utf-8"), Loader=_StrictLoader))
+    except UnicodeDecodeError:
+        raise error(f"{name} is not UTF-8 text") from None
+    except RecursionError:
+        raise error(f"{name} is nested too deeply") from None
+    except yaml.MarkedYAMLError as cause:
+        line = f" at line {cause.problem_mark.line + 1}" if cause.problem_mark else ""
+        raise error(f"{name} is not valid YAML{line}: {cause.problem}") from None
+    except (yaml.YAMLError, ValueError, KeyError, IndexError, TypeError, AttributeError) as cause:
+        # PyYAML lets conversions of scalars such as `2001-99-99` or `!!bool x` fail as they will.
+        raise error(f"{name} is not valid YAML: {cause}") from None

@@ -1,0 +1,184 @@
+"""End-effector position control: 3-D displacements in, joint commands at 100 Hz out.
+
+One object serves training, the simulated robot and the real one. A command moves a set point of
+the end effector by at most one step inside the workspace box; damped least squares turns it into
+a joint goal that keeps the tool pointing down; every tick the joints are asked to move there at
+constant speed, and `damsel.safety` decides what they are really told.
+
+The set point may lead the measured end effector by no more than `lead_limit_m`, so an arm that is
+held back does not wind up force.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from damsel.errors import InvalidConfigError
+from damsel.kinematics import (
+    SAWYER,
+    ArmModel,
+    DampingCfg,
+    differential_inverse,
+    end_effector_position,
+    tool_down_rotation,
+)
+from damsel.safety import SafetyCfg, SafetyLayer
+from damsel.scene import NOMINAL_POSTURE
+
+__all__ = ["ControlStep", "ControllerCfg", "EndEffectorController"]
+
+Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ControllerCfg:
+    """Configuration of the controller.
+
+    Attributes:
+        control_period_s: time between displacement commands.
+        step_size_m: largest displacement along an axis in one command.
+        lead_limit_m: how far the set point may be from the measured end effector, along an axis,
+            before a command is added.
+        arrival_ticks: fewest ticks over which a joint goal is approached.
+        damping: weights of the inverse kinematics.
+        safety: limits.
+    """
+
+    control_period_s: float = 0.05
+    step_size_m: float = 0.01
+    lead_limit_m: float = 0.005
+    arrival_ticks: int = 2
+    damping: DampingCfg = field(default_factory=lambda: DampingCfg(posture_gain=0.02))
+    safety: SafetyCfg = field(default_factory=SafetyCfg)
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be meant."""
+        if not 0 < self.step_size_m <= 0.02:
+            raise InvalidConfigError(f"step_size_m is {self.step_size_m}; allowed: (0, 0.02]")
+        ratio = self.control_period_s / self.safety.tick_period_s
+        if ratio < 1 or abs(ratio - round(ratio)) > 1e-9:
+            raise InvalidConfigError(
+                f"control_period_s is {self.control_period_s}; allowed: a whole number of ticks "
+                f"of {self.safety.tick_period_s} s"
+            )
+
+    @property
+    def ticks_per_step(self) -> int:
+        """Joint commands in one control step."""
+        return round(self.control_period_s / self.safety.tick_period_s)
+
+
+class ControlStep(NamedTuple):
+    """One control step's joint commands.
+
+    Attributes:
+        positions: (n, ticks, 7), radians.
+        velocities: (n, ticks, 7), radians per second.
+        applied: (n, 3), metres, the displacement of the set point that was really commanded.
+        clipped: (n,), whether the displacement or any joint command was changed.
+    """
+
+    positions: Array
+    velocities: Array
+    applied: Array
+    clipped: BoolArray
+
+
+class EndEffectorController:
+    """Controls `rows` arms at once; rows do not influence one another."""
+
+    def __init__(self, cfg: ControllerCfg, rows: int = 1, model: ArmModel = SAWYER) -> None:
+        self.cfg = cfg
+        self._model = model
+        self._safety = SafetyLayer(cfg.safety, rows, model)
+        self._rotation = tool_down_rotation()
+        margin = cfg.safety.curvature_margin_m
+        self._low = np.asarray(cfg.safety.workspace_low_base) + margin
+        self._high = np.asarray(cfg.safety.workspace_high_base) - margin
+        self._set_point = np.zeros((rows, 3))
+        self._goal = np.zeros((rows, model.position_low.size))
+
+    @property
+    def set_point_base(self) -> Array:
+        """Where the end effector is commanded to be, (n, 3), metres."""
+        return self._set_point
+
+    @property
+    def commanded_positions(self) -> Array:
+        """Commanded joint positions (n, 7), radians, as the safety layer let them through."""
+        return self._safety.positions
+
+    @property
+    def commanded_velocities(self) -> Array:
+        """Commanded joint velocities (n, 7), radians per second."""
+        return self._safety.velocities
+
+    def reset(self, joint_positions: Array, rows: BoolArray | None = None) -> None:
+        """Hold the arm where it is measured to be and forget earlier commands.
+
+        Args:
+            joint_positions: (n, 7), radians.
+            rows: (n,), which rows; all by default.
+        """
+        chosen = np.ones(len(self._set_point), bool) if rows is None else rows
+        self._safety.reset(joint_positions, rows)
+        self._goal[chosen] = joint_positions[chosen]
+        self._set_point[chosen] = end_effector_position(joint_positions[chosen], self._model)
+
+    def begin(self, displacement: Array, joint_positions: Array) -> tuple[Array, BoolArray]:
+        """Accept one command; `tick` then carries it out.
+
+        Args:
+            displacement: (n, 3), metres in frame `base`; a non-finite row counts as zero.
+            joint_positions: (n, 7), radians, measured now.
+
+        Returns:
+            The displacement (n, 3) of the set point that was accepted, and whether it differs
+            from the one asked for (n,).
+        """
+        cfg = self.cfg
+        finite = np.isfinite(displacement).all(axis=1)
+        asked = np.where(finite[:, None], displacement, 0.0)
+        step = np.clip(asked, -cfg.step_size_m, cfg.step_size_m)
+        measured = end_effector_position(joint_positions, self._model)
+        lead = self._set_point - measured
+        anchor = measured + np.clip(lead, -cfg.lead_limit_m, cfg.lead_limit_m)
+        target = np.clip(anchor + step, self._low, self._high)
+        applied = target - anchor
+        self._set_point = target
+        self._goal = self._goal + differential_inverse(
+            self._goal, target, self._rotation, NOMINAL_POSTURE, cfg.damping, self._model
+        )
+        return applied, ~finite | (np.abs(applied - asked) > 1e-9).any(axis=1)
+
+    def tick(self, tick: int) -> tuple[Array, Array, BoolArray]:
+        """Joint command of one tick of the step that `begin` opened.
+
+        Args:
+            tick: 0 for the first after `begin`; any later number holds at the goal.
+
+        Returns:
+            Joint positions (n, 7) in radians, velocities (n, 7), and whether the safety layer
+            changed the request (n,).
+        """
+        remaining = max(self.cfg.ticks_per_step - tick, self.cfg.arrival_ticks)
+        error = self._goal - self._safety.positions
+        command = self._safety.tick(error / (remaining * self.cfg.safety.tick_period_s))
+        return command.positions, command.velocities, command.clipped
+
+    def step(self, displacement: Array, joint_positions: Array) -> ControlStep:
+        """All joint commands of one control step, for a simulation that runs them in one go.
+
+        Args:
+            displacement: (n, 3), metres in frame `base`.
+            joint_positions: (n, 7), radians, measured now.
+        """
+        applied, clipped = self.begin(displacement, joint_positions)
+        ticks = [self.tick(tick) for tick in range(self.cfg.ticks_per_step)]
+        positions, velocities, _ = (np.stack(parts, axis=1) for parts in zip(*ticks, strict=True))
+        return ControlStep(positions, velocities, applied, clipped)

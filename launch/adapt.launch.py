@@ -1,0 +1,60 @@
+"""One adaptation to a hidden task, from nothing running to a table.
+
+ros2 launch damsel_ros adapt.launch.py robot:=sim family:=door goal:=0.62
+"""
+
+from __future__ import annotations
+
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    SetEnvironmentVariable,
+    Shutdown,
+)
+from launch.substitutions import (
+    EnvironmentVariable,
+    LaunchConfiguration,
+    PathJoinSubstitution,
+    ThisLaunchFileDir,
+)
+from launch_ros.actions import Node
+
+_OPTIONS = {
+    "robot": ("sim", "The arm: sim or sawyer."),
+    "family": ("door", "Family of the hidden task: push, door or drawer."),
+    "goal": ("0.62", "Hidden goal, such as 0.62 for door or 0.17,-0.04 for push."),
+    "bundle": ("", "Model bundle; empty for models/default."),
+    "iterations": ("4", "Adaptation trajectories at most."),
+    "json": ("", "File for the result; empty for none."),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Wire robot, task and adapt nodes and the operator, who ends the launch."""
+    here = ThisLaunchFileDir()
+    operator_options = [
+        part for name in _OPTIONS for part in (f"--{name}", LaunchConfiguration(name))
+    ]
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=description)
+                for name, (default, description) in _OPTIONS.items()
+            ),
+            SetEnvironmentVariable(
+                "ROS_AUTOMATIC_DISCOVERY_RANGE",
+                EnvironmentVariable("ROS_AUTOMATIC_DISCOVERY_RANGE", default_value="LOCALHOST"),
+            ),
+            IncludeLaunchDescription(PathJoinSubstitution([here, "robot.launch.py"])),
+            IncludeLaunchDescription(PathJoinSubstitution([here, "adaptation.launch.py"])),
+            Node(
+                package="damsel_ros",
+                executable="damsel-adapt",
+                name="operator",
+                arguments=["--attach", *operator_options],
+                output="screen",
+                on_exit=Shutdown(reason="the adaptation is over"),
+            ),
+        ]
+    )

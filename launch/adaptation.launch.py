@@ -1,0 +1,41 @@
+"""The task and adapt nodes, which are the same for simulation and hardware."""
+
+from __future__ import annotations
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, Shutdown
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Wire the task and adapt nodes."""
+    robot = LaunchConfiguration("robot")
+    parameters = PathJoinSubstitution([FindPackageShare("damsel_ros"), "config", [robot, ".yaml"]])
+    bundle = ParameterValue(LaunchConfiguration("bundle"), value_type=str)
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("robot", default_value="sim", choices=["sim", "sawyer"]),
+            DeclareLaunchArgument(
+                "bundle", default_value="", description="Model bundle; empty for models/default."
+            ),
+            Node(
+                package="damsel_ros",
+                executable="task",
+                name="task",
+                namespace="damsel",
+                parameters=[parameters],
+                on_exit=Shutdown(reason="the task node ended"),
+            ),
+            Node(
+                package="damsel_ros",
+                executable="adapt",
+                name="adapt",
+                namespace="damsel",
+                parameters=[parameters, {"bundle": bundle}],
+                on_exit=Shutdown(reason="the adapt node ended"),
+            ),
+        ]
+    )

@@ -1,0 +1,163 @@
+"""`damsel-adapt`: one adaptation to a hidden task, from nothing running to a table.
+
+Exit codes: 0 when the adaptation ran to its end, solved or not; 1 when it could not; 2 when the
+command was wrong, in which case nothing was started; 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from random import SystemRandom
+from types import FrameType
+
+import rclpy
+from damsel.errors import DamselError, RobotError
+from damsel.results import AdaptationResult
+from damsel_msgs.msg import TrajectoryRecord
+from rclpy.signals import SignalHandlerOptions
+
+from damsel_ros.adapt_options import Options, parse_options
+from damsel_ros.node_main import EXIT_BAD_INPUT, keep_dds_local
+from damsel_ros.nodes import NAMESPACE, start_nodes
+from damsel_ros.operator_client import Operator
+from damsel_ros.processes import NodeProcesses, free_domain_id
+from damsel_ros.progress import ProgressLines
+from damsel_ros.run_result import result_of, write_json
+
+__all__ = ["main", "run"]
+
+PROGRAM = "damsel-adapt"
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+_START_TIMEOUT_S = 20.0
+
+
+def main() -> None:
+    """Run `damsel-adapt`."""
+    sys.exit(run(rclpy.utilities.remove_ros_args(sys.argv)[1:]))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one adaptation and return the exit code.
+
+    Args:
+        argv: Arguments without the program's name.
+    """
+    try:
+        options = parse_options(argv)
+    except DamselError as error:
+        return _fail(error, EXIT_BAD_INPUT)
+    interrupt = _Interrupt()
+    try:
+        result = _adapt(options, interrupt)
+    except _Interrupted:
+        print(f"{PROGRAM}: interrupted, {interrupt.aftermath}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except DamselError as error:
+        return _fail(error, EXIT_FAILED)
+    print()
+    print(result.table())
+    if options.json is not None:
+        try:
+            write_json(result, options.json)
+        except OSError as error:
+            return _fail(error, EXIT_FAILED)
+    return 0
+
+
+class _Interrupted(Exception):
+    """Somebody pressed Ctrl-C or asked this process to end."""
+
+
+class _Interrupt:
+    """Turns SIGINT and SIGTERM into `_Interrupted` at the next poll, when it can be handled.
+
+    Attributes:
+        aftermath: What became of the arm.
+    """
+
+    def __init__(self) -> None:
+        self.aftermath = "nothing was moving"
+        self._asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def check(self) -> None:
+        """Raise `_Interrupted` if a signal has come."""
+        if self._asked:
+            raise _Interrupted
+
+    def _on_signal(self, _: int, __: FrameType | None) -> None:
+        self._asked = True
+
+
+def _adapt(options: Options, interrupt: _Interrupt) -> AdaptationResult:
+    """Start the nodes, adapt, and stop the nodes whatever happens."""
+    with ExitStack() as stack:
+        keep_dds_local()
+        processes = stack.enter_context(NodeProcesses())
+        if not options.attach:
+            if "ROS_DOMAIN_ID" not in os.environ:
+                os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
+            run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damsel-")))
+            start_nodes(
+                processes,
+                robot=options.robot,
+                mode=options.mode,
+                bundle=options.bundle.path,
+                composed=options.composed,
+                run_folder=run_folder,
+            )
+
+        def check() -> None:
+            interrupt.check()
+            dead = processes.first_dead()
+            if dead is not None:
+                raise RobotError(f"the {dead.name} node died: {dead.cause_of_death}")
+
+        # Signals are ours: rclpy's handler would end the context that cancelling needs.
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        stack.callback(rclpy.try_shutdown)
+        operator = Operator(namespace=NAMESPACE, check=check)
+        stack.callback(operator.close)
+        progress = ProgressLines(sys.stdout, horizon=options.bundle.horizon)
+        try:
+            operator.wait_for_nodes(_START_TIMEOUT_S)
+            operator.set_task(options.task)
+            finished = operator.adapt(options.iterations, _shower(progress))
+        except BaseException:
+            progress.close()
+            stopped = operator.stop()
+            interrupt.aftermath = "the arm holds" if stopped else "nobody confirmed a hold"
+            raise
+        return result_of(finished, options.task)
+
+
+def _shower(progress: ProgressLines) -> Callable[[TrajectoryRecord, bool], None]:
+    def show(record: TrajectoryRecord, finished: bool) -> None:
+        progress.show(
+            stage=record.stage,
+            family=record.family,
+            iteration=record.iteration,
+            steps=record.steps,
+            total=record.return_sum,
+            finished=finished,
+        )
+
+    return show
+
+
+def _fail(error: Exception, exit_code: int) -> int:
+    print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    main()

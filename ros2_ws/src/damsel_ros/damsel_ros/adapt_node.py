@@ -1,0 +1,362 @@
+"""The `adapt` node: Algorithm 2 with an ONNX bundle, as an action server.
+
+It is the same for simulation and hardware, and learns about the task from rewards alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from damsel.adaptation import Adaptation
+from damsel.bundle import Bundle
+from damsel.errors import RobotError
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.srv import GetParameters
+from numpy.typing import NDArray
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.node import Node
+from rclpy.task import Future
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+
+from damsel_msgs.action import Adapt
+from damsel_msgs.msg import Context, EndEffectorCommand, Observation, Reward
+from damsel_msgs.srv import Reset
+from damsel_ros.adapt_effects import (
+    AskRobot,
+    BeginTrajectory,
+    Command,
+    Disturbed,
+    Effect,
+    Ended,
+    Hold,
+    Outcome,
+    Progress,
+)
+from damsel_ros.adapt_run import MAX_ITERATIONS, AdaptRun, RunLimits
+from damsel_ros.backends.base import RobotDescription
+from damsel_ros.bundle_path import default_bundle
+from damsel_ros.compatibility import check_bundle_fits
+from damsel_ros.conversions import (
+    ADAPT_DIAGNOSTICS,
+    DESCRIBING_PARAMETERS,
+    applied_from_message,
+    command_to_message,
+    description_from_parameters,
+    diagnostics_to_message,
+    observed_from_message,
+    progress_to_message,
+    rewarded_from_message,
+)
+from damsel_ros.events import StepEvent
+from damsel_ros.node_main import run_nodes
+from damsel_ros.parameters import Parameter, declare_parameters
+from damsel_ros.qos import COMMAND, LATCHED, STANDARD, STREAM
+
+__all__ = ["AdaptNode", "main"]
+
+_LIMITS = RunLimits()
+
+PARAMETERS = (
+    Parameter("bundle", "", "Folder of the model bundle; empty for models/default."),
+    Parameter(
+        "discovery_timeout_s",
+        _LIMITS.discovery_timeout_s,
+        "How long to wait for the robot and task nodes to be there [s].",
+        low=0.1,
+        high=600.0,
+    ),
+    Parameter(
+        "silence_timeout_s",
+        _LIMITS.silence_timeout_s,
+        "How long to wait for the next observation, applied command or reward [s].",
+        low=0.1,
+        high=60.0,
+    ),
+    Parameter(
+        "reset_timeout_s",
+        _LIMITS.reset_timeout_s,
+        "How long to wait for a reset [s]; on hardware a person takes part in it.",
+        low=0.1,
+        high=3600.0,
+    ),
+    Parameter(
+        "max_repeats",
+        _LIMITS.max_repeats,
+        "How often a trajectory is made again because it was disturbed.",
+        low=0,
+        high=10,
+    ),
+)
+
+_TICK_PERIOD_S = 0.1
+_HOLD_PATIENCE_S = 0.5
+_DIAGNOSTICS_PERIOD_S = 1.0
+
+
+class AdaptNode(Node):
+    """Shell around `AdaptRun`: messages in, effects out; nothing here waits."""
+
+    def __init__(self) -> None:
+        """Declare parameters and interfaces and load the bundle.
+
+        Raises:
+            InvalidConfigError: If a parameter is not allowed.
+            InvalidBundleError: If the bundle is not usable.
+        """
+        super().__init__("adapt")
+        values = declare_parameters(self, PARAMETERS)
+        self._bundle = Bundle.load(
+            Path(values["bundle"]) if values["bundle"] else default_bundle()
+        )
+        self._limits = RunLimits(
+            discovery_timeout_s=values["discovery_timeout_s"],
+            silence_timeout_s=values["silence_timeout_s"],
+            reset_timeout_s=values["reset_timeout_s"],
+            max_repeats=values["max_repeats"],
+        )
+        self._run: AdaptRun | None = None
+        self._adaptation: Adaptation | None = None
+        self._goal: ServerGoalHandle | None = None
+        self._end: Future = Future()
+        self._ending: Ended | None = None
+        self._ending_deadline_s = 0.0
+
+        self._commands = self.create_publisher(EndEffectorCommand, "command", COMMAND)
+        self._contexts = self.create_publisher(Context, "context", LATCHED)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STANDARD)
+        self.create_subscription(Observation, "observation", self._on_observation, STREAM)
+        self.create_subscription(EndEffectorCommand, "applied", self._on_applied, STREAM)
+        self.create_subscription(Reward, "reward", self._on_reward, STREAM)
+        self._reset = self.create_client(Reset, "reset")
+        self._hold = self.create_client(Trigger, "hold")
+        self._get_parameters = self.create_client(GetParameters, "robot/get_parameters")
+        self._ticker = self.create_timer(_TICK_PERIOD_S, self._on_tick)
+        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+        self._server = ActionServer(
+            self,
+            Adapt,
+            "adapt",
+            execute_callback=self._execute,
+            goal_callback=self._on_goal,
+            handle_accepted_callback=self._on_accepted,
+            cancel_callback=self._on_cancel,
+        )
+
+    # The action
+
+    def _on_goal(self, goal: Adapt.Goal) -> GoalResponse:
+        if self._run is not None:
+            self.get_logger().warning("goal refused: an adaptation is running; cancel it first")
+            return GoalResponse.REJECT
+        if not 1 <= goal.iterations <= MAX_ITERATIONS:
+            self.get_logger().warning(
+                f"goal refused: iterations is {goal.iterations}; allowed: 1 to {MAX_ITERATIONS}"
+            )
+            return GoalResponse.REJECT
+        return GoalResponse.ACCEPT
+
+    def _on_accepted(self, goal: ServerGoalHandle) -> None:
+        # Here and not in `_execute`, which the executor runs later: a second goal must find the
+        # run of the first.
+        self._adaptation = Adaptation(self._bundle, goal.request.iterations)
+        self._goal = goal
+        self._end = Future()
+        self._ending = None
+        self._run = AdaptRun(
+            self._adaptation,
+            horizon=self._bundle.horizon,
+            step_size_m=self._bundle.step_size_m,
+            check_robot=lambda robot: check_bundle_fits(self._bundle, robot),
+            limits=self._limits,
+            now_s=time.monotonic(),
+        )
+        goal.execute()
+
+    async def _execute(self, goal: ServerGoalHandle) -> Adapt.Result:
+        ended: Ended = await self._end
+        result = self._result(ended)
+        self._goal = self._run = None
+        if ended.outcome is Outcome.SUCCEEDED:
+            goal.succeed()
+        elif ended.outcome is Outcome.CANCELED and goal.is_cancel_requested:
+            goal.canceled()
+        else:
+            self.get_logger().error(ended.message)
+            goal.abort()
+        return result
+
+    def _on_cancel(self, _: ServerGoalHandle) -> CancelResponse:
+        if self._run is not None:
+            self._perform(self._run.cancel())
+        return CancelResponse.ACCEPT
+
+    def _result(self, ended: Ended) -> Adapt.Result:
+        assert self._run is not None and self._adaptation is not None, "an adaptation ended"
+        adaptation = self._adaptation
+        return Adapt.Result(
+            trajectories=[progress_to_message(one) for one in self._run.finished],
+            family=adaptation.family or "",
+            latent=[] if adaptation.latent is None else adaptation.latent.tolist(),
+            solved=adaptation.solved,
+            message=ended.message,
+        )
+
+    # What arrives
+
+    def _on_observation(self, message: Observation) -> None:
+        self._receive(observed_from_message(message))
+
+    def _on_applied(self, message: EndEffectorCommand) -> None:
+        self._receive(applied_from_message(message))
+
+    def _on_reward(self, message: Reward) -> None:
+        self._receive(rewarded_from_message(message))
+
+    def _receive(self, event: StepEvent) -> None:
+        if self._run is not None:
+            self._perform(self._run.receive(event, time.monotonic()))
+
+    def _on_tick(self) -> None:
+        if self._run is None:
+            return
+        if self._ending is not None and time.monotonic() > self._ending_deadline_s:
+            self._finish()
+        self._perform(self._run.tick(time.monotonic(), self._missing_peers()))
+
+    def _missing_peers(self) -> list[str]:
+        robot = self._commands.get_subscription_count() > 0 and all(
+            client.service_is_ready() for client in (self._reset, self._hold, self._get_parameters)
+        )
+        missing = []
+        if not robot or not self.count_publishers("observation"):
+            missing.append("the robot node is not there: nobody serves reset and hears command")
+        if not self.count_publishers("reward"):
+            missing.append("the task node is not there: nobody publishes reward")
+        return missing
+
+    # What the run wants done
+
+    def _perform(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Command():
+                    self._commands.publish(
+                        command_to_message(
+                            effect.displacement_base,
+                            trajectory=effect.trajectory,
+                            step=effect.step,
+                            stamp=self.get_clock().now().to_msg(),
+                        )
+                    )
+                case Progress():
+                    self._give_feedback(effect)
+                case BeginTrajectory():
+                    request = effect.request
+                    self._publish_context(
+                        request.stage, request.family, request.iteration, request.latent
+                    )
+                    self._call(self._reset, Reset.Request(), self._on_reset_done)
+                case AskRobot():
+                    names = GetParameters.Request(names=DESCRIBING_PARAMETERS)
+                    self._call(self._get_parameters, names, self._on_description)
+                case Disturbed():
+                    self.get_logger().warning(f"trajectory repeated: {effect.reason}")
+                case Hold():
+                    self._call(self._hold, Trigger.Request(), self._on_held)
+                case Ended():
+                    # The action ends when the arm holds, or when the robot does not answer.
+                    self._ending = effect
+                    self._ending_deadline_s = time.monotonic() + _HOLD_PATIENCE_S
+
+    def _call(
+        self, client: Client, request: object, done: Callable[[AdaptRun, Any], None]
+    ) -> None:
+        """Call a service and hand its answer to the run that asked, if it is still the one."""
+        run = self._run
+
+        def on_answer(future: Future) -> None:
+            if run is not None and run is self._run and not future.cancelled():
+                done(run, future.result())
+
+        client.call_async(request).add_done_callback(on_answer)
+
+    def _on_description(self, run: AdaptRun, answer: GetParameters.Response) -> None:
+        try:
+            description = description_from_parameters(answer.values)
+        except RobotError as error:
+            self._perform(run.robot_failed(str(error)))
+        else:
+            self._perform(run.robot_described(description, time.monotonic()))
+
+    def _on_reset_done(self, run: AdaptRun, answer: Reset.Response) -> None:
+        if answer.success:
+            self._perform(run.trajectory_began(answer.trajectory, time.monotonic()))
+        else:
+            self._perform(run.robot_failed(answer.message))
+
+    def _on_held(self, _: AdaptRun, __: Trigger.Response) -> None:
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._ending is not None and not self._end.done():
+            self._publish_last_context()
+            self._end.set_result(self._ending)
+
+    # What others hear
+
+    def _give_feedback(self, progress: Progress) -> None:
+        if self._goal is not None:
+            trajectory = progress_to_message(progress)
+            self._goal.publish_feedback(
+                Adapt.Feedback(trajectory=trajectory, finished=progress.finished)
+            )
+
+    def _publish_context(
+        self, stage: str, family: str, iteration: int, latent: NDArray[np.float64]
+    ) -> None:
+        assert self._adaptation is not None, "a context belongs to an adaptation"
+        self._contexts.publish(
+            Context(
+                header=Header(stamp=self.get_clock().now().to_msg()),
+                stage=stage,
+                family=family,
+                iteration=iteration,
+                latent=latent.tolist(),
+                transitions=self._adaptation.context_transitions,
+            )
+        )
+
+    def _publish_last_context(self) -> None:
+        adaptation = self._adaptation
+        if adaptation is not None and adaptation.family is not None:
+            self._publish_context(
+                Context.STAGE_DONE, adaptation.family, len(adaptation.records), adaptation.latent
+            )
+
+    def _publish_diagnostics(self) -> None:
+        self._diagnostics.publish(
+            diagnostics_to_message(
+                name=ADAPT_DIAGNOSTICS,
+                hardware="",
+                level=DiagnosticStatus.OK,
+                summary="idle" if self._run is None else "adapting",
+                values={"bundle": str(self._bundle.path)},
+                stamp=self.get_clock().now().to_msg(),
+            )
+        )
+
+
+def main() -> None:
+    """Run the adapt node as a process."""
+    sys.exit(run_nodes("adapt", lambda: [AdaptNode()]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Command line of `damsel-adapt`: everything is checked before anything starts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from damsel.bundle import Bundle
+from damsel.errors import InvalidConfigError, brief
+from damsel.families import FAMILIES
+from damsel.tasks import Task, parse_goal
+
+from damsel_ros.adapt_run import MAX_ITERATIONS
+from damsel_ros.backends import BACKEND_NAMES, make_robot
+from damsel_ros.bundle_path import default_bundle
+from damsel_ros.compatibility import check_bundle_fits
+from damsel_ros.robot_loop import Mode
+
+__all__ = ["DEFAULT_TASK", "Options", "parse_options"]
+
+DEFAULT_TASK = Task("door", (0.62,))
+"""The hidden task when none is named."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `damsel-adapt` was asked to do, checked.
+
+    Attributes:
+        task: The hidden task.
+        bundle: The bundle, loaded once to check it.
+        iterations: Most adaptation trajectories.
+        robot: Name of the backend.
+        mode: Parameter `mode` of the robot node.
+        composed: Whether the nodes share one process.
+        attach: Whether to use nodes that are running instead of starting them.
+        json: Where to write the result, if anywhere.
+    """
+
+    task: Task
+    bundle: Bundle
+    iterations: int
+    robot: str
+    mode: str
+    composed: bool
+    attach: bool
+    json: Path | None
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidConfigError(f"{message}; see {self.prog} --help")
+
+
+def parse_options(argv: Sequence[str]) -> Options:
+    """Read and check the command line.
+
+    Args:
+        argv: Arguments without the program's name.
+
+    Raises:
+        DamselError: If anything is not allowed, the bundle included.
+    """
+    given = _parser().parse_args(argv)
+    task = _task(given.family, given.goal)
+    if not 1 <= given.iterations <= MAX_ITERATIONS:
+        raise InvalidConfigError(
+            f"--iterations is {given.iterations}; allowed: 1 to {MAX_ITERATIONS}"
+        )
+    # An empty text stands for the default, so that a launch file can pass its arguments on.
+    json = Path(given.json) if given.json else None
+    if json is not None:
+        _check_writable(json)
+    bundle = Bundle.load(Path(given.bundle) if given.bundle else default_bundle())
+    check_bundle_fits(bundle, make_robot(given.robot).description)
+    return Options(
+        task=task,
+        bundle=bundle,
+        iterations=given.iterations,
+        robot=given.robot,
+        mode=given.mode,
+        composed=given.composed,
+        attach=given.attach,
+        json=json,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(
+        prog="damsel-adapt",
+        description="Adapt a Sawyer to a hidden task: probe every family, then adapt to rewards.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--family", help=f"family of the hidden task: {', '.join(FAMILIES)} (default: door)"
+    )
+    parser.add_argument(
+        "--goal", help="hidden goal, such as 0.62 for door or 0.17,-0.04 for push"
+    )
+    parser.add_argument(
+        "--bundle", default="", metavar="DIR", help="model bundle (default: models/default)"
+    )
+    parser.add_argument(
+        "--iterations", type=int, default=4, metavar="K", help="adaptation trajectories at most"
+    )
+    parser.add_argument("--robot", default="sim", choices=BACKEND_NAMES, help="which arm")
+    parser.add_argument(
+        "--mode",
+        default=Mode.LOCKSTEP.value,
+        choices=[mode.value for mode in Mode],
+        help="lockstep: as fast as it goes; realtime: 20 control steps a second",
+    )
+    parser.add_argument("--composed", action="store_true", help="all nodes in one process")
+    parser.add_argument(
+        "--attach", action="store_true", help="use running nodes instead of starting them"
+    )
+    parser.add_argument("--json", default="", metavar="FILE", help="write the result here")
+    return parser
+
+
+def _task(family: str | None, goal: str | None) -> Task:
+    if family is None and goal is None:
+        return DEFAULT_TASK
+    if family is None or goal is None:
+        missing, there = ("--family", "--goal") if family is None else ("--goal", "--family")
+        raise InvalidConfigError(f"{missing} is missing; allowed: both or neither with {there}")
+    return parse_goal(family, goal)
+
+
+def _check_writable(path: Path) -> None:
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise InvalidConfigError(
+            f"--json {brief(str(path))} cannot be written; allowed: a file in an existing folder"
+        )

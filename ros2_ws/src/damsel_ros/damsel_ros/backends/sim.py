@@ -1,0 +1,89 @@
+"""The simulated Sawyer; the only module of this package that imports the simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from damsel.control import ControllerCfg
+from damsel.errors import RobotError
+from damsel.observation import OBSERVATION_LAYOUT
+from damsel_sim.robot import SimulatedRobot
+from numpy.typing import NDArray
+
+from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription
+
+__all__ = ["SimBackend"]
+
+_JOINT_NAMES = tuple(f"right_j{joint}" for joint in range(7))
+
+
+class SimBackend:
+    """A `damsel_sim.robot.SimulatedRobot`, which holds controller, safety layer and physics."""
+
+    def __init__(self) -> None:
+        cfg = ControllerCfg()
+        self._description = RobotDescription(
+            name="sim",
+            control_rate_hz=1.0 / cfg.control_period_s,
+            step_size_m=cfg.step_size_m,
+            observation_layout=OBSERVATION_LAYOUT,
+            joint_names=_JOINT_NAMES,
+        )
+        self._simulated: SimulatedRobot | None = None
+        self._observation = np.empty(0)
+        self._velocities = np.zeros(len(_JOINT_NAMES))
+        self._peak_contact_force_n = 0.0
+
+    @property
+    def description(self) -> RobotDescription:
+        """What this robot observes and accepts."""
+        return self._description
+
+    def connect(self) -> None:
+        """Build the simulation."""
+        self._simulated = SimulatedRobot()
+        self.reset()
+
+    def close(self) -> None:
+        """Drop the simulation."""
+        self._simulated = None
+
+    def reset(self) -> None:
+        """Put the simulation back to its start."""
+        self._observation = self._robot.reset()
+        self._velocities = np.zeros(len(_JOINT_NAMES))
+
+    def observe(self) -> NDArray[np.float64]:
+        """Return the observation (12,) after the latest step or reset."""
+        return self._observation
+
+    def step(self, displacement_base: NDArray[np.float64]) -> AppliedStep:
+        """Simulate one control period under a displacement (3,) in metres."""
+        result = self._robot.step(displacement_base)
+        self._observation = result.observation
+        self._velocities = result.joint_velocities
+        self._peak_contact_force_n = max(self._peak_contact_force_n, result.peak_contact_force)
+        return AppliedStep(
+            displacement_base=result.applied,
+            clipped=bool(result.clipped),
+            peak_contact_force_n=float(result.peak_contact_force),
+        )
+
+    def hold(self) -> None:
+        """Bring the simulated arm to rest where it is."""
+        self._robot.hold()
+
+    def joint_states(self) -> JointStates:
+        """Return the joint states after the latest step or reset."""
+        return JointStates(self._robot.joint_positions, self._velocities)
+
+    def diagnostics(self) -> Mapping[str, str]:
+        """Return the largest contact force since the simulation was built."""
+        return {"peak contact force [N]": f"{self._peak_contact_force_n:.1f}"}
+
+    @property
+    def _robot(self) -> SimulatedRobot:
+        if self._simulated is None:
+            raise RobotError("the simulated robot is not connected")
+        return self._simulated

@@ -1,0 +1,219 @@
+"""Between messages and the arrays of the core; pure functions, one a message and direction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from damsel.errors import RobotError
+from damsel.observation import BLOCK, DOOR_HANDLE, DRAWER_HANDLE, END_EFFECTOR, OBSERVATION_DIM
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point, Vector3
+from numpy.typing import NDArray
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+
+from damsel_msgs.msg import EndEffectorCommand, Observation, Reward, TrajectoryRecord
+from damsel_ros.adapt_effects import Progress
+from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription
+from damsel_ros.events import Applied, Observed, Rewarded, Status
+
+__all__ = [
+    "ADAPT_DIAGNOSTICS",
+    "DESCRIBING_PARAMETERS",
+    "FRAME_BASE",
+    "applied_from_message",
+    "applied_to_message",
+    "command_to_message",
+    "description_from_parameters",
+    "diagnostics_to_message",
+    "displacement_from_message",
+    "joint_states_to_message",
+    "observed_from_message",
+    "observed_to_message",
+    "progress_to_message",
+    "reward_to_message",
+    "rewarded_from_message",
+]
+
+ADAPT_DIAGNOSTICS = "damsel: adapt"
+"""Name under which the adapt node speaks on `/diagnostics`; an operator takes it as a heartbeat."""
+
+FRAME_BASE = "base"
+"""Frame of every position and displacement (REP-103: metres, right-handed)."""
+
+_DESCRIBING_TYPES = {
+    "backend": ParameterType.PARAMETER_STRING,
+    "control_rate_hz": ParameterType.PARAMETER_DOUBLE,
+    "step_size_m": ParameterType.PARAMETER_DOUBLE,
+    "observation_layout": ParameterType.PARAMETER_STRING_ARRAY,
+    "joint_names": ParameterType.PARAMETER_STRING_ARRAY,
+}
+
+DESCRIBING_PARAMETERS = tuple(_DESCRIBING_TYPES)
+"""Parameters in which the robot node says what it observes and accepts."""
+
+_POINTS = {
+    "end_effector": END_EFFECTOR,
+    "block": BLOCK,
+    "door_handle": DOOR_HANDLE,
+    "drawer_handle": DRAWER_HANDLE,
+}
+
+
+def observed_to_message(observed: Observed, stamp: Time) -> Observation:
+    """Return the message of an observation."""
+    message = Observation(
+        header=Header(stamp=stamp, frame_id=FRAME_BASE),
+        trajectory=observed.trajectory,
+        step=observed.step,
+    )
+    for name, where in _POINTS.items():
+        x, y, z = observed.observation[where].tolist()
+        setattr(message, name, Point(x=x, y=y, z=z))
+    return message
+
+
+def observed_from_message(message: Observation) -> Observed:
+    """Return the observation that a message carries."""
+    observation = np.empty(OBSERVATION_DIM)
+    for name, where in _POINTS.items():
+        point = getattr(message, name)
+        observation[where] = point.x, point.y, point.z
+    return Observed(message.trajectory, message.step, observation)
+
+
+def command_to_message(
+    displacement_base: NDArray[np.float64], *, trajectory: int, step: int, stamp: Time
+) -> EndEffectorCommand:
+    """Return the command of a displacement (3,) in metres, frame `base`."""
+    x, y, z = displacement_base.tolist()
+    return EndEffectorCommand(
+        header=Header(stamp=stamp, frame_id=FRAME_BASE),
+        trajectory=trajectory,
+        step=step,
+        displacement=Vector3(x=x, y=y, z=z),
+    )
+
+
+def displacement_from_message(message: EndEffectorCommand) -> NDArray[np.float64]:
+    """Return the displacement (3,) in metres, frame `base`."""
+    displacement = message.displacement
+    return np.array([displacement.x, displacement.y, displacement.z])
+
+
+def applied_to_message(event: Applied, stamp: Time) -> EndEffectorCommand:
+    """Return the message that says what became of the command of a step."""
+    message = command_to_message(
+        event.applied.displacement_base,
+        trajectory=event.trajectory,
+        step=event.step,
+        stamp=stamp,
+    )
+    message.status = event.status.value
+    message.reason = event.reason
+    message.clipped = event.applied.clipped
+    message.peak_contact_force = event.applied.peak_contact_force_n
+    return message
+
+
+def applied_from_message(message: EndEffectorCommand) -> Applied:
+    """Return what became of a command.
+
+    Raises:
+        ValueError: If the status is none that this version knows.
+    """
+    applied = AppliedStep(
+        displacement_base=displacement_from_message(message),
+        clipped=message.clipped,
+        peak_contact_force_n=message.peak_contact_force,
+    )
+    return Applied(
+        message.trajectory, message.step, applied, Status(message.status), message.reason
+    )
+
+
+def reward_to_message(value: float, of: Observation) -> Reward:
+    """Return the reward of an observation; its stamp is that of the observation."""
+    return Reward(
+        header=Header(stamp=of.header.stamp), trajectory=of.trajectory, step=of.step, value=value
+    )
+
+
+def rewarded_from_message(message: Reward) -> Rewarded:
+    """Return the reward that a message carries."""
+    return Rewarded(message.trajectory, message.step, message.value)
+
+
+def progress_to_message(progress: Progress) -> TrajectoryRecord:
+    """Return the record of a trajectory as far as it has come."""
+    record = progress.record
+    return TrajectoryRecord(
+        stage=record.stage,
+        family=record.family,
+        iteration=record.iteration,
+        trajectory=progress.trajectory,
+        steps=progress.steps,
+        return_sum=record.average_return * progress.steps,
+        average_return=record.average_return,
+        last_reward=record.last_reward,
+        latent=record.latent.tolist(),
+    )
+
+
+def description_from_parameters(values: Sequence[ParameterValue]) -> RobotDescription:
+    """Return what a robot node says of itself in `DESCRIBING_PARAMETERS`.
+
+    Args:
+        values: The values of these parameters, in that order.
+
+    Raises:
+        RobotError: If one is missing or has the wrong type.
+    """
+    if [value.type for value in values] != list(_DESCRIBING_TYPES.values()):
+        raise RobotError(f"the robot node does not give its {', '.join(DESCRIBING_PARAMETERS)}")
+    backend, control_rate_hz, step_size_m, observation_layout, joint_names = values
+    return RobotDescription(
+        name=backend.string_value,
+        control_rate_hz=control_rate_hz.double_value,
+        step_size_m=step_size_m.double_value,
+        observation_layout=tuple(observation_layout.string_array_value),
+        joint_names=tuple(joint_names.string_array_value),
+    )
+
+
+def joint_states_to_message(
+    states: JointStates, *, names: Sequence[str], stamp: Time
+) -> JointState:
+    """Return the joint states (rad, rad/s) under the joints' names."""
+    return JointState(
+        header=Header(stamp=stamp),
+        name=list(names),
+        position=states.positions.tolist(),
+        velocity=states.velocities.tolist(),
+    )
+
+
+def diagnostics_to_message(
+    *, name: str, hardware: str, level: bytes, summary: str, values: Mapping[str, str], stamp: Time
+) -> DiagnosticArray:
+    """Return a diagnostic of one component.
+
+    Args:
+        name: Name of the component, such as `damsel: robot`.
+        hardware: What it speaks of.
+        level: `DiagnosticStatus.OK`, `WARN` or `ERROR`.
+        summary: One line.
+        values: Further values by name.
+        stamp: When they were taken.
+    """
+    status = DiagnosticStatus(
+        level=level,
+        name=name,
+        message=summary,
+        hardware_id=hardware,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+    return DiagnosticArray(header=Header(stamp=stamp), status=[status])

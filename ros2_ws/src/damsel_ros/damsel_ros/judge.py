@@ -1,0 +1,99 @@
+"""What the task node knows, without ROS: the hidden task, and how near every observation was."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from damsel.errors import InvalidTaskError
+from damsel.tasks import Task, distance, is_solved, reward
+
+from damsel_ros.events import Observed
+
+__all__ = ["Judge", "Outcome"]
+
+_REMEMBERED_TRAJECTORIES = 100
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How near an observation was to the goal.
+
+    Attributes:
+        distance: Distance to the goal, in the family's unit.
+        success: Whether it solves the task.
+        strict_success: Whether it solves the task by the strict threshold.
+    """
+
+    distance: float
+    success: bool
+    strict_success: bool
+
+
+class Judge:
+    """Turns observations into rewards under one task at a time.
+
+    Attributes:
+        task: The hidden task; None until one is set.
+    """
+
+    def __init__(self, *, quiet_s: float) -> None:
+        """Make a judge without a task.
+
+        Args:
+            quiet_s: A task is replaced only when no observation came for this long.
+        """
+        self.task: Task | None = None
+        self._quiet_s = quiet_s
+        self._last_observation_s: float | None = None
+        self._outcomes: OrderedDict[int, dict[int, Outcome]] = OrderedDict()
+
+    def set_task(self, family: str, goal: Sequence[float], now_s: float) -> None:
+        """Set the hidden task.
+
+        Args:
+            family: Name of the family.
+            goal: Coordinates of the goal.
+            now_s: Time on a monotonic clock.
+
+        Raises:
+            InvalidTaskError: If there is no such task, or a trajectory is being judged. The
+                earlier task stays.
+        """
+        task = Task(family, tuple(float(value) for value in goal))
+        if self.task is not None and self._last_observation_s is not None:
+            silence_s = now_s - self._last_observation_s
+            if silence_s < self._quiet_s:
+                raise InvalidTaskError(
+                    f"the robot moved {silence_s:.2f} s ago; a task can be set when no observation "
+                    f"came for {self._quiet_s:g} s"
+                )
+        self.task = task
+
+    def reward(self, observed: Observed, now_s: float) -> float | None:
+        """Return the reward of an observation and remember how near it is.
+
+        Args:
+            observed: The observation.
+            now_s: Time on a monotonic clock.
+
+        Returns:
+            The reward, or None while there is no task.
+        """
+        self._last_observation_s = now_s
+        if self.task is None:
+            return None
+        reached = float(distance(observed.observation, self.task))
+        self._outcomes.setdefault(observed.trajectory, {})[observed.step] = Outcome(
+            distance=reached,
+            success=bool(is_solved(reached, self.task)),
+            strict_success=bool(is_solved(reached, self.task, strict=True)),
+        )
+        if len(self._outcomes) > _REMEMBERED_TRAJECTORIES:
+            self._outcomes.popitem(last=False)
+        return float(reward(observed.observation, self.task))
+
+    def outcome(self, trajectory: int, step: int) -> Outcome | None:
+        """Return how near an observation was, or None if it was not judged or is forgotten."""
+        return self._outcomes.get(trajectory, {}).get(step)

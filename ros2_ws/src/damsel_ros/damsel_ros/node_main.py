@@ -1,0 +1,79 @@
+"""Running nodes as a process: one line and an exit code for whatever can go wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import rclpy
+from damsel.errors import DamselError, InvalidConfigError
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+__all__ = ["ClosableNode", "EXIT_BAD_INPUT", "keep_dds_local", "run_nodes", "start_ros"]
+
+EXIT_BAD_INPUT = 2
+
+
+class ClosableNode(Protocol):
+    """A node that must let go of something before it is destroyed."""
+
+    def close(self) -> None:
+        """Let go of it; never raises."""
+        ...
+
+    def destroy_node(self) -> None:
+        """Destroy the node."""
+        ...
+
+
+def keep_dds_local() -> None:
+    """Keep DDS on this machine unless the user has said otherwise."""
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+
+def start_ros(args: Sequence[str] | None = None) -> None:
+    """Initialise rclpy.
+
+    Args:
+        args: Command line with ROS arguments; `sys.argv` if None.
+
+    Raises:
+        InvalidConfigError: If the ROS arguments or a parameter file cannot be read.
+    """
+    keep_dds_local()
+    try:
+        rclpy.init(args=args)
+    except Exception as error:  # rclpy raises a private class for every kind of bad argument
+        raise InvalidConfigError(f"ROS arguments not understood: {error}") from None
+
+
+def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
+    """Create nodes, spin them in one executor until told to stop, and return the exit code.
+
+    Args:
+        program: Name for messages.
+        create: Makes the nodes once rclpy is up. A node with a `close` method has it called
+            before it is destroyed.
+    """
+    nodes: Sequence[Node] = ()
+    try:
+        start_ros()
+        nodes = create()
+        executor = SingleThreadedExecutor()
+        for node in nodes:
+            executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except DamselError as error:
+        print(f"{program}: error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    finally:
+        for node in nodes:
+            if hasattr(node, "close"):
+                node.close()
+        rclpy.try_shutdown()
+    return 0

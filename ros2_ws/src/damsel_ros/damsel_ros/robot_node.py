@@ -1,0 +1,279 @@
+"""The `robot` node: owns the arm through one backend and is the only one that moves it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from damsel.errors import RobotError
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.timer import Timer
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from damsel_msgs.msg import EndEffectorCommand, Observation
+from damsel_msgs.srv import Reset
+from damsel_ros.backends import BACKEND_NAMES, make_robot
+from damsel_ros.conversions import (
+    applied_to_message,
+    diagnostics_to_message,
+    displacement_from_message,
+    joint_states_to_message,
+    observed_to_message,
+)
+from damsel_ros.events import Observed, Status
+from damsel_ros.node_main import run_nodes
+from damsel_ros.parameters import Parameter, declare_parameters
+from damsel_ros.qos import COMMAND, STANDARD, STREAM
+from damsel_ros.robot_loop import Mode, Phase, RobotEvent, RobotLoop
+
+__all__ = ["RobotNode", "main"]
+
+PARAMETERS = (
+    Parameter("backend", "sim", "Which arm to own.", choices=BACKEND_NAMES),
+    Parameter(
+        "mode",
+        "lockstep",
+        "lockstep: a control step is made when its command arrives. realtime: a clock makes them.",
+        choices=tuple(mode.value for mode in Mode),
+    ),
+    Parameter("autostart", True, "Configure and activate without waiting to be told."),
+    Parameter(
+        "command_timeout_s",
+        0.5,
+        "Without a command for this long [s] the trajectory ends and the arm holds.",
+        low=0.05,
+        high=10.0,
+    ),
+    Parameter(
+        "joint_state_rate_hz", 20.0, "Joint states a second [Hz].", low=1.0, high=200.0
+    ),
+)
+
+_WATCHDOG_PERIOD_S = 0.05
+_DIAGNOSTICS_PERIOD_S = 1.0
+
+
+class RobotNode(LifecycleNode):
+    """Lifecycle shell around `RobotLoop`: configure connects the backend, activate enables it.
+
+    What the robot observes and accepts is in the read-only parameters `control_rate_hz`,
+    `step_size_m`, `observation_layout` and `joint_names` from the start.
+    """
+
+    def __init__(self) -> None:
+        """Declare parameters and interfaces; nothing moves.
+
+        Raises:
+            InvalidConfigError: If a parameter is not allowed.
+        """
+        super().__init__("robot")
+        values = declare_parameters(self, PARAMETERS)
+        self._mode = Mode(values["mode"])
+        self._command_timeout_s = values["command_timeout_s"]
+        self._robot = make_robot(values["backend"])
+        self._description = self._robot.description
+        self._declare_description()
+        self._loop: RobotLoop | None = None
+        self._tick_timer: Timer | None = None
+        self._joint_timer: Timer | None = None
+        self._failure = ""
+
+        self._observations = self.create_lifecycle_publisher(Observation, "observation", STREAM)
+        self._applied = self.create_lifecycle_publisher(EndEffectorCommand, "applied", STREAM)
+        self._joint_states = self.create_lifecycle_publisher(JointState, "/joint_states", STANDARD)
+        # Diagnostics speak in every lifecycle state.
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STANDARD)
+        self.create_subscription(EndEffectorCommand, "command", self._on_command, COMMAND)
+        self.create_service(Reset, "reset", self._on_reset)
+        self.create_service(Trigger, "hold", self._on_hold)
+        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+        self._joint_state_period_s = 1.0 / values["joint_state_rate_hz"]
+        if values["autostart"]:
+            self._autostart()
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Connect the backend; the arm does not move."""
+        try:
+            self._robot.connect()
+        except RobotError as error:
+            self._failure = str(error)
+            self.get_logger().error(self._failure)
+            return TransitionCallbackReturn.FAILURE
+        self._loop = RobotLoop(
+            self._robot,
+            mode=self._mode,
+            command_timeout_s=self._command_timeout_s,
+            # A restarted node must not reuse ids that are still latched on `reward`.
+            first_trajectory=time.time_ns() // 1_000_000 % 0xFFFFFFFF + 1,
+        )
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let resets and commands move the arm."""
+        realtime = self._mode is Mode.REALTIME
+        period_s = self._description.control_period_s if realtime else _WATCHDOG_PERIOD_S
+        self._tick_timer = self.create_timer(period_s, self._on_tick)
+        self._joint_timer = self.create_timer(self._joint_state_period_s, self._on_joint_timer)
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Hold the arm and refuse to move it."""
+        self._end("the robot node was deactivated")
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the backend."""
+        self._disconnect()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Hold the arm and let go of the backend."""
+        self.close()
+        return super().on_shutdown(state)
+
+    def close(self) -> None:
+        """Hold the arm and let go of the backend."""
+        self._end("the robot node was shut down")
+        self._disconnect()
+
+    def _autostart(self) -> None:
+        succeeded = TransitionCallbackReturn.SUCCESS
+        if self.trigger_configure() != succeeded or self.trigger_activate() != succeeded:
+            raise RobotError(f"the robot cannot be started: {self._failure or 'see its log'}")
+
+    def _end(self, reason: str) -> None:
+        if self._loop is not None:
+            self._publish(self._loop.hold(reason))
+        for timer in (self._tick_timer, self._joint_timer):
+            if timer is not None:
+                self.destroy_timer(timer)
+        self._tick_timer = self._joint_timer = None
+
+    def _disconnect(self) -> None:
+        if self._loop is not None:
+            self._loop = None
+            self._robot.close()
+
+    @property
+    def _active_loop(self) -> RobotLoop | None:
+        """The loop while the node is active."""
+        return self._loop if self._tick_timer is not None else None
+
+    # Motion
+
+    def _on_reset(self, _: Reset.Request, response: Reset.Response) -> Reset.Response:
+        loop = self._active_loop
+        if loop is None:
+            response.message = "the robot node is not active; configure and activate it first"
+            return response
+        try:
+            events = loop.reset(time.monotonic())
+        except RobotError as error:
+            response.message = str(error)
+            return response
+        # The first control period begins now, not in the middle of a tick.
+        if self._tick_timer is not None:
+            self._tick_timer.reset()
+        self._publish(events)
+        response.success = True
+        response.trajectory = loop.trajectory
+        return response
+
+    def _on_command(self, message: EndEffectorCommand) -> None:
+        loop = self._active_loop
+        if loop is not None:
+            displacement_base = displacement_from_message(message)
+            now_s = time.monotonic()
+            self._publish(
+                loop.command(message.trajectory, message.step, displacement_base, now_s)
+            )
+
+    def _on_tick(self) -> None:
+        if self._loop is not None:
+            self._publish(self._loop.tick(time.monotonic()))
+
+    def _on_hold(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self._loop is not None:
+            self._publish(self._loop.hold("somebody asked the robot node to hold"))
+        response.success = True
+        response.message = "the arm holds until the next reset"
+        return response
+
+    # What others hear
+
+    def _publish(self, events: Sequence[RobotEvent]) -> None:
+        for event in events:
+            stamp = self.get_clock().now().to_msg()
+            if isinstance(event, Observed):
+                self._observations.publish(observed_to_message(event, stamp))
+                continue
+            self._applied.publish(applied_to_message(event, stamp))
+            if event.status is not Status.OK:
+                # Whoever watches should not wait for the next second.
+                self._publish_diagnostics()
+
+    def _on_joint_timer(self) -> None:
+        stamp = self.get_clock().now().to_msg()
+        states = self._robot.joint_states()
+        self._joint_states.publish(
+            joint_states_to_message(states, names=self._description.joint_names, stamp=stamp)
+        )
+
+    def _publish_diagnostics(self) -> None:
+        level, summary, values = self._health()
+        self._diagnostics.publish(
+            diagnostics_to_message(
+                name="damsel: robot",
+                hardware=self._description.name,
+                level=level,
+                summary=summary,
+                values=values,
+                stamp=self.get_clock().now().to_msg(),
+            )
+        )
+
+    def _health(self) -> tuple[bytes, str, dict[str, str]]:
+        loop = self._active_loop
+        if loop is None:
+            return DiagnosticStatus.WARN, "not active", {}
+        values = {
+            "mode": self._mode.value,
+            "phase": loop.phase.value,
+            "trajectory": str(loop.trajectory),
+            "step": str(loop.step),
+            "commands ignored": str(loop.ignored),
+            **self._robot.diagnostics(),
+        }
+        if loop.phase is not Phase.HOLDING:
+            return DiagnosticStatus.OK, loop.phase.value, values
+        level = DiagnosticStatus.ERROR if loop.faulted else DiagnosticStatus.OK
+        return level, f"holding: {loop.reason}", values
+
+    def _declare_description(self) -> None:
+        """Declare what the backend observes and accepts; no override may change it."""
+        description = self._description
+        for name, value in (
+            ("control_rate_hz", description.control_rate_hz),
+            ("step_size_m", description.step_size_m),
+            ("observation_layout", list(description.observation_layout)),
+            ("joint_names", list(description.joint_names)),
+        ):
+            descriptor = ParameterDescriptor(
+                description="What the backend observes and accepts.", read_only=True
+            )
+            self.declare_parameter(name, value, descriptor, ignore_override=True)
+
+
+def main() -> None:
+    """Run the robot node as a process."""
+    sys.exit(run_nodes("robot", lambda: [RobotNode()]))
+
+
+if __name__ == "__main__":
+    main()

@@ -163,10 +163,18 @@ class TabletopPhysics:
         """The controller that drives the arms."""
         return self._controller
 
-    def reset(self, rows: BoolArray | None = None) -> None:
-        """Put arm and objects of the chosen rows (all by default) back to their start, at rest."""
+    def reset(self, rows: BoolArray | None = None, joint_positions: Array | None = None) -> None:
+        """Put arm and objects of the chosen rows (all by default) back to their start, at rest.
+
+        Args:
+            rows: (n,), which rows.
+            joint_positions: (n, 7), radians, where the arms start instead of at home; the caller
+                answers for their being free of contact.
+        """
         chosen = np.ones(self.rows, bool) if rows is None else rows
         self._state[chosen] = self._rest
+        if joint_positions is not None:
+            self._state[chosen, self._index.joints] = joint_positions[chosen]
         self._controller.reset(self.joint_positions, chosen)
 
     def observation(self) -> Array:

@@ -1,0 +1,1 @@
+"""Offline training: experts, dataset, DAMSEL meta-training, evaluation and export."""

@@ -1,0 +1,254 @@
+"""DAMSEL meta-training: Algorithm 1 of the paper, from line 3 on, top to bottom.
+
+Losses are positive squared errors; the minus signs printed before L^BC and L^model are typos.
+What goes beyond the paper, and why, is in docs/decisions.md: an expert relabels the states that
+the policy itself visits (DAgger), and an empty context imitates a probe that tells goals apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from damsel.families import FAMILIES
+from damsel.observation import ACTION_DIM, OBSERVATION_DIM
+from damsel.tasks import Task, reward
+from damsel_sim.physics import TabletopPhysics
+from damsel_training.buffers import ContextBuffers, LabelledStates
+from damsel_training.networks import DynamicsModel, Encoder, NetworkCfg, Policy
+from damsel_training.probes import probe_goal
+from damsel_training.rollouts import Rollouts, roll_out
+
+__all__ = ["DamselCfg", "ExpertPolicy", "MetaLearner", "prior_components"]
+
+Array = NDArray[np.float64]
+ExpertPolicy = Callable[[Array, Array], Array]
+"""Maps observations (n, 12) and goals (n, goal_dim) of one family to actions (n, 3)."""
+
+
+@dataclass(frozen=True)
+class DamselCfg:
+    """Hyper-parameters.
+
+    Attributes:
+        iterations: outer iterations (lines 5-24).
+        collect_rounds: K of line 9: trajectories a task and iteration, the probe included.
+        training_steps: gradient steps an iteration (line 15).
+        context_size: transitions drawn for one context (line 17).
+        expert_size: expert states drawn a task and step (line 18).
+        probe_size: probe states drawn a task and step for the empty context.
+        expert_rollouts: expert trajectories a task before the first iteration.
+        expert_noise: largest standard deviation of the noise executed in them.
+        kept_iterations: how many iterations' trajectories the buffers B_i keep.
+        kept_labels: how many relabelled trajectories a task are kept.
+        model_weight: weight of L^model.
+        constraint_weight: weight of L^constraint.
+        model_size: transitions of a context that L^model is taken over.
+        learning_rate: of Adam at the start; falls to a twentieth along a cosine.
+        horizon: control steps of a trajectory.
+        network: sizes of the networks.
+    """
+
+    iterations: int = 24
+    collect_rounds: int = 4
+    training_steps: int = 400
+    context_size: int = 96
+    expert_size: int = 32
+    probe_size: int = 8
+    expert_rollouts: int = 12
+    expert_noise: float = 0.5
+    kept_iterations: int = 5
+    kept_labels: int = 60
+    model_weight: float = 0.2
+    constraint_weight: float = 0.01
+    model_size: int = 32
+    learning_rate: float = 1e-3
+    horizon: int = 100
+    network: NetworkCfg = field(default_factory=NetworkCfg)
+
+
+def prior_components(cfg: NetworkCfg) -> dict[str, Array]:
+    """Fixed mixture components (L,) by family: equally long, along different axes."""
+    axes = cfg.component_distance * np.eye(cfg.latent_dim)
+    return {name: axes[index] for index, name in enumerate(FAMILIES)}
+
+
+class MetaLearner:
+    """State of meta-training and its two alternating halves, `collect` and `train`."""
+
+    def __init__(
+        self,
+        cfg: DamselCfg,
+        tasks: Sequence[Task],
+        experts: Mapping[str, ExpertPolicy],
+        rng: np.random.Generator,
+    ) -> None:
+        self.cfg = cfg
+        self.tasks = list(tasks)
+        self._experts = experts
+        self._rng = rng
+        self.encoder, self.policy = Encoder(cfg.network), Policy(cfg.network)
+        self.model = DynamicsModel(cfg.network)
+        self.components = prior_components(cfg.network)
+        self._component = _tensor(np.stack([self.components[t.family] for t in self.tasks]))
+        self._physics = TabletopPhysics(len(self.tasks))
+        self._optimiser = torch.optim.Adam(
+            [*self.encoder.parameters(), *self.policy.parameters(), *self.model.parameters()],
+            lr=cfg.learning_rate,
+        )
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self._optimiser, cfg.iterations * cfg.training_steps, cfg.learning_rate / 20
+        )
+        # Line 3: replay buffers B_i; expert data D_i*, and beside it what probes should do.
+        tasks, horizon = len(self.tasks), cfg.horizon
+        self._buffers = ContextBuffers(tasks, cfg.kept_iterations, cfg.collect_rounds, horizon)
+        self._labels = LabelledStates(tasks, cfg.kept_labels, horizon)
+        self._probe_labels = LabelledStates(tasks, cfg.kept_labels, horizon)
+        self.iteration = 0
+
+    # Lines 1-2: the experts exist; store their roll-outs.
+    def store_expert_rollouts(self) -> None:
+        """Fill D_i* with noisy expert trajectories and the probes' data with probe trajectories.
+
+        Noise is executed but never imitated, which teaches the way back to the expert's path.
+        """
+        cfg, rows = self.cfg, len(self.tasks)
+        for _ in range(cfg.expert_rollouts):
+            noise = self._rng.uniform(0.0, cfg.expert_noise, rows)
+            for labels, act in (
+                (self._labels, self._expert_actions),
+                (self._probe_labels, self._probe_actions),
+            ):
+                rollouts = roll_out(self._physics, act, cfg.horizon, noise, self._rng)
+                labels.add(rollouts.observations[:, :-1], rollouts.labels)
+            self._buffers.begin()
+            self._buffers.append(self._transitions(rollouts))
+
+    # Lines 6-14.
+    def collect(self) -> dict[str, float]:
+        """Run the current policy on every task: the probe first, then under inferred latents.
+
+        Returns:
+            Mean final distance by family after the probe and after each inferred latent, and the
+            median of the peak contact force.
+        """
+        cfg = self.cfg
+        self._buffers.begin()
+        latents = self._component.clone()  # line 7
+        metrics: dict[str, float] = {}
+        for k in range(cfg.collect_rounds):  # lines 8-13
+            if k > 0:
+                latents = self._infer(self._buffers.newest())
+            rollouts = roll_out(self._physics, self._act_under(latents), cfg.horizon)  # line 11
+            self._buffers.append(self._transitions(rollouts))  # line 12
+            states = rollouts.observations[:, :-1]
+            if k == 0:
+                self._probe_labels.add(states, self._relabel(self._probe_actions, states))
+            else:
+                self._labels.add(states, self._relabel(self._expert_actions, states))
+                metrics |= self._distances(rollouts, f"final_distance_{k}")
+        metrics["peak_contact_force"] = float(np.median(rollouts.peak_contact_force))
+        self.iteration += 1
+        return metrics
+
+    # Lines 15-23.
+    def train(self) -> dict[str, float]:
+        """Run this iteration's gradient steps; returns the mean of each loss."""
+        sums: dict[str, float] = {}
+        for _ in range(self.cfg.training_steps):
+            losses = self._losses()
+            total = (
+                losses["bc"]
+                + losses["probe_bc"]
+                + self.cfg.model_weight * losses["model"]
+                + self.cfg.constraint_weight * losses["constraint"]
+            )
+            self._optimiser.zero_grad()
+            total.backward()
+            self._optimiser.step()  # lines 21-22
+            self._schedule.step()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value.item() / self.cfg.training_steps
+        return sums
+
+    def _losses(self) -> dict[str, Tensor]:
+        cfg = self.cfg
+        context = _tensor(self._buffers.sample(cfg.context_size, self._rng))  # line 17
+        latents = self.encoder(context, self._component)
+        bc = self._imitation(self._labels, cfg.expert_size, latents)  # lines 18-20
+        # The same for the empty context, whose latent is the family's component.
+        probe_bc = self._imitation(self._probe_labels, cfg.probe_size, self._component)
+        part = context[:, : cfg.model_size]
+        s, a, r, s_next = torch.split(part, [OBSERVATION_DIM, ACTION_DIM, 1, OBSERVATION_DIM], -1)
+        predicted = self.model(s, a, latents[:, None].expand(-1, cfg.model_size, -1))
+        model = ((predicted - self.model.target(s, r, s_next)) ** 2).sum(-1).mean()
+        constraint = ((latents - self._component) ** 2).sum(-1).mean()
+        return {"bc": bc, "probe_bc": probe_bc, "model": model, "constraint": constraint}
+
+    def _imitation(self, labels: LabelledStates, size: int, latents: Tensor) -> Tensor:
+        """L^BC: squared error of the policy under each task's latent, summed over the action."""
+        states, actions = labels.sample(size, self._rng)
+        predicted = self.policy(_tensor(states), latents[:, None].expand(-1, size, -1))
+        return ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
+
+    def _infer(self, contexts: Array) -> Tensor:
+        with torch.no_grad():
+            latents: Tensor = self.encoder(_tensor(contexts), self._component)
+        return latents
+
+    def _act_under(self, latents: Tensor) -> Callable[[Array], Array]:
+        def act(observation: Array) -> Array:
+            with torch.no_grad():
+                action: Array = self.policy(_tensor(observation), latents).double().numpy()
+            return action
+
+        return act
+
+    def _expert_actions(self, observation: Array) -> Array:
+        return self._by_family(
+            observation, lambda name, rows: np.stack([self.tasks[i].goal for i in rows])
+        )
+
+    def _probe_actions(self, observation: Array) -> Array:
+        return self._by_family(observation, lambda name, rows: probe_goal(name, observation[rows]))
+
+    def _by_family(
+        self, observation: Array, goals: Callable[[str, NDArray[np.int64]], Array]
+    ) -> Array:
+        actions = np.empty((len(self.tasks), 3))
+        families = np.array([task.family for task in self.tasks])
+        for name, expert in self._experts.items():
+            rows = np.flatnonzero(families == name)
+            if rows.size:
+                actions[rows] = expert(observation[rows], goals(name, rows))
+        return actions
+
+    def _relabel(self, actions: Callable[[Array], Array], states: Array) -> Array:
+        return np.stack([actions(states[:, t]) for t in range(states.shape[1])], axis=1)
+
+    def _transitions(self, rollouts: Rollouts) -> Array:
+        """Transitions (tasks, T, 28) with each row's own reward."""
+        rewards = np.stack(
+            [
+                reward(observations[1:], task)
+                for task, observations in zip(self.tasks, rollouts.observations, strict=True)
+            ]
+        )
+        before, after = rollouts.observations[:, :-1], rollouts.observations[:, 1:]
+        return np.concatenate([before, rollouts.actions, rewards[..., None], after], axis=-1)
+
+    def _distances(self, rollouts: Rollouts, label: str) -> dict[str, float]:
+        distances: dict[str, list[float]] = {}
+        for task, observations in zip(self.tasks, rollouts.observations, strict=True):
+            state = FAMILIES[task.family].state(observations[-1])
+            distances.setdefault(task.family, []).append(float(np.linalg.norm(state - task.goal)))
+        return {f"{label}/{name}": float(np.mean(values)) for name, values in distances.items()}
+
+
+def _tensor(values: Array) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32)

@@ -1,0 +1,150 @@
+"""The dense shaped reward that experts learn from. The robot itself never sees it.
+
+Named, weighted terms, arrays in and arrays out. A policy that presses and drags can solve every
+task at a hundred newtons, so contact force is bounded here, and credit for moving the object is
+given only to a tool that holds it as a person would: behind the block, or inside the handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from damsel.families import FAMILIES
+from damsel.observation import BLOCK, DOOR_HANDLE, DRAWER_HANDLE, END_EFFECTOR
+from damsel.scene import BLOCK_HALF_SIZE_M, DOOR_HANDLE_STANDOFF_M, door_angle
+
+__all__ = ["ExpertRewardCfg", "grasp_error", "reward_terms"]
+
+Array = NDArray[np.float64]
+
+_FINGER_RADIUS_M = 0.007
+_HOOK_DEPTH_M = 0.030
+_GAP_HALF_WIDTH_M = 0.014
+_ENTRY_HALF_WIDTH_M = 0.004
+_BAR_RADIUS_M = 0.006
+_HOVER_HEIGHT_M = 0.035
+_PUSH_HEIGHT_BELOW_CENTRE_M = 0.008
+_PUSH_OFFSET_M = 0.008
+_BEHIND_BLOCK_M = BLOCK_HALF_SIZE_M + _FINGER_RADIUS_M
+_BESIDE_BLOCK_M = _BEHIND_BLOCK_M + 0.02  # half of the finger spacing, and a little air
+
+
+@dataclass(frozen=True)
+class ExpertRewardCfg:
+    """Weights of the reward's terms.
+
+    Attributes:
+        reach_weight: per metre between the tool and where it should hold the object.
+        progress_weight: for the part of the goal's range that is left, from 0 to 1.
+        precision_weight: for being at the goal, on the scale of the strict threshold.
+        force_weight: for the square of the contact force above `force_limit_n`, in tens of
+            newtons, up to 30 N above it.
+        force_limit_n: force that costs nothing.
+        action_weight: per squared unit of action.
+    """
+
+    reach_weight: float = 8.0
+    progress_weight: float = 2.0
+    precision_weight: float = 2.0
+    force_weight: float = 0.3
+    force_limit_n: float = 6.0
+    action_weight: float = 0.02
+
+
+def grasp_error(family: str, observation: Array, goal: Array) -> Array:
+    """Distance (n,) in metres from the tool to where it should act on the family's object.
+
+    For the block this is its near side, or the side away from a goal that lies abreast of it; for a handle, the gap behind its bar,
+    entered from above.
+
+    Args:
+        family: name of the family.
+        observation: (n, 12).
+        goal: (n, goal_dim).
+    """
+    tool = observation[:, END_EFFECTOR]
+    if family == "push":
+        return _side_error(tool, observation[:, BLOCK], goal, observation)
+    if family == "door":
+        angle = door_angle(observation)
+        inwards = np.stack([np.cos(angle), -np.sin(angle)], axis=1)
+        handle = observation[:, DOOR_HANDLE]
+    else:
+        inwards = np.array([[1.0, 0.0]])
+        handle = observation[:, DRAWER_HANDLE]
+    return _hook_error(tool, handle, inwards)
+
+
+def _side_error(tool: Array, block: Array, goal: Array, observation: Array) -> Array:
+    remaining = goal - FAMILIES["push"].state(observation)
+    distance = np.linalg.norm(remaining, axis=1)
+    slope = np.abs(remaining[:, 1]) / np.maximum(remaining[:, 0], 1e-3)
+    # From behind as long as friction carries the block along, else around the corner to its side.
+    sideways = np.clip(slope - 1.2, 0.0, 1.0)
+    alongside = np.clip(slope - 1.8, 0.0, 1.0)
+    aside = _PUSH_OFFSET_M + sideways * (_BESIDE_BLOCK_M - _PUSH_OFFSET_M)
+    point = block.copy()
+    point[:, 0] -= _BEHIND_BLOCK_M * (1 - alongside)
+    point[:, 1] -= aside * remaining[:, 1] / np.maximum(distance, 0.02)
+    point[:, 2] -= _PUSH_HEIGHT_BELOW_CENTRE_M
+    # At the goal there is nothing left to push.
+    error: Array = np.linalg.norm(tool - point, axis=1) * np.clip(distance / 0.02, 0.2, 1.0)
+    return error
+
+
+def _hook_error(tool: Array, handle: Array, inwards: Array) -> Array:
+    offset = tool[:, :2] - handle[:, :2]
+    inside = np.sum(offset * inwards, axis=1)
+    aside = np.abs(offset[:, 0] * -inwards[:, 1] + offset[:, 1] * inwards[:, 0])
+    middle = 0.5 * DOOR_HANDLE_STANDOFF_M
+    # Aim for the middle on the way in; once below the bar, anywhere in the gap will do.
+    below_bar = tool[:, 2] < handle[:, 2] - _BAR_RADIUS_M
+    width = np.where(below_bar, _GAP_HALF_WIDTH_M, _ENTRY_HALF_WIDTH_M)
+    across = np.hypot(
+        np.maximum(np.abs(inside - middle) - width, 0.0),
+        np.maximum(aside - width, 0.0),
+    )
+    # The length of the way in: to the hover point above the gap, then down. Its two parts meet
+    # without a step, so nothing holds a tool that hovers at the edge of the gap.
+    outside = np.clip((across - 0.002) / 0.008, 0.0, 1.0)
+    above_hover = np.abs(tool[:, 2] - handle[:, 2] - _HOVER_HEIGHT_M)
+    above_hook = np.abs(tool[:, 2] - handle[:, 2] + _HOOK_DEPTH_M)
+    way_down = _HOVER_HEIGHT_M + _HOOK_DEPTH_M
+    error: Array = across + outside * (way_down + above_hover) + (1 - outside) * above_hook
+    return error
+
+
+def reward_terms(
+    cfg: ExpertRewardCfg,
+    family: str,
+    observation: Array,
+    goal: Array,
+    action: Array,
+    contact_force: Array,
+) -> Mapping[str, Array]:
+    """Weighted terms, each (n,), of the reward for arriving at an observation.
+
+    Args:
+        cfg: weights.
+        family: name of the family.
+        observation: (n, 12), after the action.
+        goal: (n, goal_dim).
+        action: (n, 3) in [-1, 1].
+        contact_force: (n,), newtons, peak during the step.
+    """
+    kind = FAMILIES[family]
+    distance = np.linalg.norm(kind.state(observation) - goal, axis=1)
+    span = np.linalg.norm(np.maximum(np.abs(kind.low), np.abs(kind.high)))
+    held = grasp_error(family, observation, goal)
+    return {
+        "reach": -cfg.reach_weight * np.minimum(held, 0.5),
+        "progress": -cfg.progress_weight * distance / span,
+        "precision": cfg.precision_weight * np.exp(-distance / kind.strict_threshold),
+        "force": -cfg.force_weight
+        * np.clip((contact_force - cfg.force_limit_n) / 10.0, 0.0, 3.0) ** 2,
+        "action": -cfg.action_weight * np.sum(action**2, axis=1),
+    }

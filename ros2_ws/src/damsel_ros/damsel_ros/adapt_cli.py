@@ -17,31 +17,32 @@ from random import SystemRandom
 from types import FrameType
 
 import rclpy
-from damsel.errors import DamselError, RobotError
-from damsel.results import AdaptationResult
-from damsel_msgs.msg import TrajectoryRecord
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args, try_shutdown
 
+from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from damsel.errors import DamselError, RobotError
+from damsel.results import AdaptationResult, write_json
+from damsel_msgs.msg import TrajectoryRecord
 from damsel_ros.adapt_options import Options, parse_options
-from damsel_ros.node_main import EXIT_BAD_INPUT, keep_dds_local
+from damsel_ros.node_main import keep_dds_local
 from damsel_ros.nodes import NAMESPACE, start_nodes
 from damsel_ros.operator_client import Operator
 from damsel_ros.processes import NodeProcesses, free_domain_id
 from damsel_ros.progress import ProgressLines
-from damsel_ros.run_result import result_of, write_json
+from damsel_ros.run_result import result_of
 
 __all__ = ["main", "run"]
 
 PROGRAM = "damsel-adapt"
 EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 
 _START_TIMEOUT_S = 20.0
 
 
 def main() -> None:
     """Run `damsel-adapt`."""
-    sys.exit(run(rclpy.utilities.remove_ros_args(sys.argv)[1:]))
+    sys.exit(run(remove_ros_args(sys.argv)[1:]))
 
 
 def run(argv: Sequence[str]) -> int:
@@ -57,7 +58,7 @@ def run(argv: Sequence[str]) -> int:
     interrupt = _Interrupt()
     try:
         result = _adapt(options, interrupt)
-    except _Interrupted:
+    except _InterruptedError:
         print(f"{PROGRAM}: interrupted, {interrupt.aftermath}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except DamselError as error:
@@ -72,12 +73,12 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-class _Interrupted(Exception):
+class _InterruptedError(Exception):
     """Somebody pressed Ctrl-C or asked this process to end."""
 
 
 class _Interrupt:
-    """Turns SIGINT and SIGTERM into `_Interrupted` at the next poll, when it can be handled.
+    """Turns SIGINT and SIGTERM into `_InterruptedError` at the next poll, when it can be handled.
 
     Attributes:
         aftermath: What became of the arm.
@@ -90,9 +91,9 @@ class _Interrupt:
             signal.signal(number, self._on_signal)
 
     def check(self) -> None:
-        """Raise `_Interrupted` if a signal has come."""
+        """Raise `_InterruptedError` if a signal has come."""
         if self._asked:
-            raise _Interrupted
+            raise _InterruptedError
 
     def _on_signal(self, _: int, __: FrameType | None) -> None:
         self._asked = True
@@ -124,7 +125,7 @@ def _adapt(options: Options, interrupt: _Interrupt) -> AdaptationResult:
 
         # Signals are ours: rclpy's handler would end the context that cancelling needs.
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        stack.callback(rclpy.try_shutdown)
+        stack.callback(try_shutdown)
         operator = Operator(namespace=NAMESPACE, check=check)
         stack.callback(operator.close)
         progress = ProgressLines(sys.stdout, horizon=options.bundle.horizon)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from damsel.adaptation import Request, TrajectoryRecord
 from numpy.typing import NDArray
+
+from damsel.adaptation import Request, TrajectoryRecord
 
 __all__ = [
     "AskRobot",

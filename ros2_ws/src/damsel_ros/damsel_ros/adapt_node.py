@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from damsel.adaptation import Adaptation
-from damsel.bundle import Bundle
-from damsel.errors import RobotError
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.srv import GetParameters
 from numpy.typing import NDArray
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.action.server import ServerGoalHandle
+from rcl_interfaces.srv import GetParameters
+from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, ServerGoalHandle
+from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from damsel.adaptation import Adaptation
+from damsel.bundle import Bundle
+from damsel.errors import RobotError
 from damsel_msgs.action import Adapt
 from damsel_msgs.msg import Context, EndEffectorCommand, Observation, Reward
 from damsel_msgs.srv import Reset
@@ -40,9 +40,7 @@ from damsel_ros.adapt_effects import (
     Progress,
 )
 from damsel_ros.adapt_run import MAX_ITERATIONS, AdaptRun, RunLimits
-from damsel_ros.backends.base import RobotDescription
 from damsel_ros.bundle_path import default_bundle
-from damsel_ros.compatibility import check_bundle_fits
 from damsel_ros.conversions import (
     ADAPT_DIAGNOSTICS,
     DESCRIBING_PARAMETERS,
@@ -112,9 +110,7 @@ class AdaptNode(Node):
         """
         super().__init__("adapt")
         values = declare_parameters(self, PARAMETERS)
-        self._bundle = Bundle.load(
-            Path(values["bundle"]) if values["bundle"] else default_bundle()
-        )
+        self._bundle = Bundle.load(Path(values["bundle"]) if values["bundle"] else default_bundle())
         self._limits = RunLimits(
             discovery_timeout_s=values["discovery_timeout_s"],
             silence_timeout_s=values["silence_timeout_s"],
@@ -171,9 +167,7 @@ class AdaptNode(Node):
         self._ending = None
         self._run = AdaptRun(
             self._adaptation,
-            horizon=self._bundle.horizon,
-            step_size_m=self._bundle.step_size_m,
-            check_robot=lambda robot: check_bundle_fits(self._bundle, robot),
+            bundle=self._bundle,
             limits=self._limits,
             now_s=time.monotonic(),
         )
@@ -198,7 +192,8 @@ class AdaptNode(Node):
         return CancelResponse.ACCEPT
 
     def _result(self, ended: Ended) -> Adapt.Result:
-        assert self._run is not None and self._adaptation is not None, "an adaptation ended"
+        assert self._run is not None, "an adaptation has ended"
+        assert self._adaptation is not None, "as above"
         adaptation = self._adaptation
         return Adapt.Result(
             trajectories=[progress_to_message(one) for one in self._run.finished],
@@ -275,9 +270,7 @@ class AdaptNode(Node):
                     self._ending = effect
                     self._ending_deadline_s = time.monotonic() + _HOLD_PATIENCE_S
 
-    def _call(
-        self, client: Client, request: object, done: Callable[[AdaptRun, Any], None]
-    ) -> None:
+    def _call(self, client: Client, request: object, done: Callable[[AdaptRun, Any], None]) -> None:
         """Call a service and hand its answer to the run that asked, if it is still the one."""
         run = self._run
 
@@ -335,10 +328,10 @@ class AdaptNode(Node):
 
     def _publish_last_context(self) -> None:
         adaptation = self._adaptation
-        if adaptation is not None and adaptation.family is not None:
-            self._publish_context(
-                Context.STAGE_DONE, adaptation.family, len(adaptation.records), adaptation.latent
-            )
+        if adaptation is None or adaptation.family is None or adaptation.latent is None:
+            return
+        made = sum(record.stage == Context.STAGE_ADAPT for record in adaptation.records)
+        self._publish_context(Context.STAGE_DONE, adaptation.family, made, adaptation.latent)
 
     def _publish_diagnostics(self) -> None:
         self._diagnostics.publish(

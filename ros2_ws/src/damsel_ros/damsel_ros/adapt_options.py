@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from damsel.bundle import Bundle
+from damsel.cli import OneLineParser
 from damsel.errors import InvalidConfigError, brief
 from damsel.families import FAMILIES
 from damsel.tasks import Task, parse_goal
-
 from damsel_ros.adapt_run import MAX_ITERATIONS
 from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.bundle_path import default_bundle
-from damsel_ros.compatibility import check_bundle_fits
 from damsel_ros.robot_loop import Mode
 
 __all__ = ["DEFAULT_TASK", "Options", "parse_options"]
@@ -50,11 +47,6 @@ class Options:
     json: Path | None
 
 
-class _OneLineParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InvalidConfigError(f"{message}; see {self.prog} --help")
-
-
 def parse_options(argv: Sequence[str]) -> Options:
     """Read and check the command line.
 
@@ -75,7 +67,7 @@ def parse_options(argv: Sequence[str]) -> Options:
     if json is not None:
         _check_writable(json)
     bundle = Bundle.load(Path(given.bundle) if given.bundle else default_bundle())
-    check_bundle_fits(bundle, make_robot(given.robot).description)
+    make_robot(given.robot).description.check_fits(bundle)
     return Options(
         task=task,
         bundle=bundle,
@@ -88,8 +80,8 @@ def parse_options(argv: Sequence[str]) -> Options:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _OneLineParser(
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
         prog="damsel-adapt",
         description="Adapt a Sawyer to a hidden task: probe every family, then adapt to rewards.",
         allow_abbrev=False,
@@ -97,9 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--family", help=f"family of the hidden task: {', '.join(FAMILIES)} (default: door)"
     )
-    parser.add_argument(
-        "--goal", help="hidden goal, such as 0.62 for door or 0.17,-0.04 for push"
-    )
+    parser.add_argument("--goal", help="hidden goal, such as 0.62 for door or 0.17,-0.04 for push")
     parser.add_argument(
         "--bundle", default="", metavar="DIR", help="model bundle (default: models/default)"
     )

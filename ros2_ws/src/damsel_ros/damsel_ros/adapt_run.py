@@ -6,15 +6,16 @@ and what the node should do comes out. Nothing in it waits, so nothing in it can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from damsel.adaptation import Adaptation, Request, TrajectoryRecord
-from damsel.errors import DamselError
 
+from damsel.adaptation import Adaptation, Request, TrajectoryRecord
+from damsel.bundle import Bundle
+from damsel.errors import DamselError
 from damsel_ros.adapt_effects import (
     AskRobot,
     BeginTrajectory,
@@ -36,6 +37,7 @@ MAX_ITERATIONS = 100
 """Most adaptation trajectories of one run."""
 
 _EARLY_EVENTS = 64
+
 
 @dataclass(frozen=True)
 class RunLimits:
@@ -75,9 +77,7 @@ class AdaptRun:
         self,
         adaptation: Adaptation,
         *,
-        horizon: int,
-        step_size_m: float,
-        check_robot: Callable[[RobotDescription], None],
+        bundle: Bundle,
         limits: RunLimits,
         now_s: float,
     ) -> None:
@@ -85,16 +85,12 @@ class AdaptRun:
 
         Args:
             adaptation: A fresh adaptation.
-            horizon: Control steps of a whole trajectory.
-            step_size_m: Displacement that an action of 1 stands for.
-            check_robot: Raises a `DamselError` if the robot is not one that the bundle fits.
+            bundle: The bundle of that adaptation.
             limits: How patient to be.
             now_s: The time.
         """
         self._adaptation = adaptation
-        self._horizon = horizon
-        self._step_size_m = step_size_m
-        self._check_robot = check_robot
+        self._bundle = bundle
         self._limits = limits
         self._phase = _Phase.CONNECTING
         self._progress_s = now_s
@@ -102,7 +98,7 @@ class AdaptRun:
         self._buffer = TrajectoryBuffer(0)
         self._early: list[StepEvent] = []
         self._commands_sent = 0
-        self._last_step = horizon
+        self._last_step = bundle.horizon
         self._fault = ""
         self._repeats = 0
         self.finished: list[Progress] = []
@@ -136,7 +132,7 @@ class AdaptRun:
         if self._phase is not _Phase.ASKING:
             return []
         try:
-            self._check_robot(description)
+            description.check_fits(self._bundle)
         except DamselError as error:
             return self._abort(str(error))
         return self._begin(now_s)
@@ -151,7 +147,7 @@ class AdaptRun:
             return []
         self._buffer = TrajectoryBuffer(trajectory)
         self._commands_sent = 0
-        self._last_step = self._horizon
+        self._last_step = self._bundle.horizon
         self._fault = ""
         self._enter(_Phase.ROLLING, now_s)
         early, self._early = self._early, []
@@ -194,7 +190,7 @@ class AdaptRun:
             if step < self._last_step:
                 self._fault = event.reason
         else:
-            buffer.add_action(step, event.applied.displacement_base / self._step_size_m)
+            buffer.add_action(step, event.applied.displacement_base / self._bundle.step_size_m)
         return ""
 
     def _advance(self, now_s: float) -> list[Effect]:
@@ -215,7 +211,7 @@ class AdaptRun:
         action = self._adaptation.act(buffer.observation(step))
         self._commands_sent += 1
         self._progress_s = now_s
-        command = Command(buffer.trajectory, step, action * self._step_size_m)
+        command = Command(buffer.trajectory, step, action * self._bundle.step_size_m)
         return [command, *self._report(now_s)]
 
     @property

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from damsel.errors import RobotError
-from damsel.observation import BLOCK, DOOR_HANDLE, DRAWER_HANDLE, END_EFFECTOR, OBSERVATION_DIM
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Vector3
 from numpy.typing import NDArray
@@ -15,6 +13,8 @@ from rcl_interfaces.msg import ParameterType, ParameterValue
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
+from damsel.errors import RobotError
+from damsel.observation import BLOCK, DOOR_HANDLE, DRAWER_HANDLE, END_EFFECTOR, OBSERVATION_DIM
 from damsel_msgs.msg import EndEffectorCommand, Observation, Reward, TrajectoryRecord
 from damsel_ros.adapt_effects import Progress
 from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from damsel.errors import InvalidTaskError
 from damsel.tasks import Task, distance, is_solved, reward
-
 from damsel_ros.events import Observed
 
 __all__ = ["Judge", "Outcome"]

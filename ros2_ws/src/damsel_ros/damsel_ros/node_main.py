@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import rclpy
-from damsel.errors import DamselError, InvalidConfigError
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.utilities import try_shutdown
 
-__all__ = ["ClosableNode", "EXIT_BAD_INPUT", "keep_dds_local", "run_nodes", "start_ros"]
+from damsel.cli import EXIT_BAD_INPUT
+from damsel.errors import DamselError, InvalidConfigError
 
-EXIT_BAD_INPUT = 2
+__all__ = ["ClosableNode", "keep_dds_local", "run_nodes", "start_ros"]
+
+OPERATOR_PID = "DAMSEL_OPERATOR_PID"
+"""Environment variable with the process that started a node, which must not outlive it."""
+
+_PR_SET_PDEATHSIG = 1
 
 
 class ClosableNode(Protocol):
@@ -45,9 +54,20 @@ def start_ros(args: Sequence[str] | None = None) -> None:
     """
     keep_dds_local()
     try:
-        rclpy.init(args=args)
-    except Exception as error:  # rclpy raises a private class for every kind of bad argument
+        rclpy.init(args=None if args is None else list(args))
+    except RuntimeError as error:  # base of the private classes for every kind of bad argument
         raise InvalidConfigError(f"ROS arguments not understood: {error}") from None
+
+
+def _die_with_operator() -> None:
+    """Have the kernel interrupt this process when its operator dies, however that happens."""
+    operator_pid = os.environ.get(OPERATOR_PID)
+    if operator_pid is None:
+        return
+    with contextlib.suppress(OSError, AttributeError):  # only Linux has it
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    if str(os.getppid()) != operator_pid:
+        raise KeyboardInterrupt
 
 
 def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
@@ -60,6 +80,7 @@ def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
     """
     nodes: Sequence[Node] = ()
     try:
+        _die_with_operator()
         start_ros()
         nodes = create()
         executor = SingleThreadedExecutor()
@@ -75,5 +96,5 @@ def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
         for node in nodes:
             if hasattr(node, "close"):
                 node.close()
-        rclpy.try_shutdown()
+        try_shutdown()
     return 0

@@ -49,7 +49,9 @@ def start_nodes(
         run_folder: Where the parameters of this run are written.
     """
     overrides = run_folder / "overrides.yaml"
-    write_overrides(overrides, {"robot": {"mode": mode}, "adapt": {"bundle": str(bundle.resolve())}})
+    write_overrides(
+        overrides, {"robot": {"mode": mode}, "adapt": {"bundle": str(bundle.resolve())}}
+    )
     arguments = ["--ros-args", "-r", f"__ns:={NAMESPACE}"]
     for file in (parameter_file(robot), overrides):
         arguments += ["--params-file", str(file)]

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from action_msgs.msg import GoalStatus
-from damsel.errors import RobotError, RobotTimeoutError
-from damsel.tasks import Task
-from damsel_msgs.action import Adapt
-from damsel_msgs.msg import EndEffectorCommand, TrajectoryRecord
-from damsel_msgs.srv import GetOutcome, SetTask
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.action import ActionClient
+from rclpy.action.client import ActionClient
 from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 
+from damsel.errors import RobotError, RobotTimeoutError
+from damsel.tasks import Task
+from damsel_msgs.action import Adapt
+from damsel_msgs.msg import EndEffectorCommand, TrajectoryRecord
+from damsel_msgs.srv import GetOutcome, SetTask
 from damsel_ros.conversions import ADAPT_DIAGNOSTICS
 from damsel_ros.qos import STANDARD, STREAM
 
@@ -73,7 +73,9 @@ class Operator:
         self._get_outcome = self._node.create_client(GetOutcome, "task/get_outcome")
         self._hold = self._node.create_client(Trigger, "hold")
         self._node.create_subscription(EndEffectorCommand, "applied", self._on_applied, STREAM)
-        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, STANDARD)
+        self._node.create_subscription(
+            DiagnosticArray, "/diagnostics", self._on_diagnostics, STANDARD
+        )
         self._peak_contact_force_n = math.nan
         self._adapt_heard_s = math.inf
         self._goal: Any = None
@@ -111,9 +113,7 @@ class Operator:
         if not answer.success:
             raise RobotError(f"the task node refused the task: {answer.message}")
 
-    def adapt(
-        self, iterations: int, on_progress: Callable[[TrajectoryRecord, bool], None]
-    ) -> Run:
+    def adapt(self, iterations: int, on_progress: Callable[[TrajectoryRecord, bool], None]) -> Run:
         """Run one adaptation to its end.
 
         Args:

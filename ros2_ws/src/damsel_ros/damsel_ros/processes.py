@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -16,10 +16,10 @@ from random import Random
 from typing import IO
 
 from damsel.errors import DamselError
+from damsel_ros.node_main import OPERATOR_PID
 
 __all__ = ["NodeProcess", "NodeProcesses", "free_domain_id"]
 
-_PR_SET_PDEATHSIG = 1
 _STOP_SIGNALS = ((signal.SIGINT, 3.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 5.0))
 _KEPT_LINES = 200
 
@@ -55,7 +55,7 @@ class NodeProcess:
             text=True,
             errors="replace",
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            env={**os.environ, OPERATOR_PID: str(os.getpid())},
         )
         assert self._process.stderr is not None, "asked for above"
         self._reader = threading.Thread(
@@ -151,9 +151,3 @@ def free_domain_id(random: Random) -> int:
                 continue
             return domain_id
     raise DamselError("every DDS domain id is in use on this machine; set ROS_DOMAIN_ID")
-
-
-def _die_with_parent() -> None:
-    """Have the kernel interrupt this process when its parent dies, however that happens."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

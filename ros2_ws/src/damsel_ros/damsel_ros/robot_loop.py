@@ -10,10 +10,10 @@ from __future__ import annotations
 from enum import Enum
 
 import numpy as np
-from damsel.errors import RobotError
-from damsel.safety import Watchdog
 from numpy.typing import NDArray
 
+from damsel.errors import RobotError
+from damsel.safety import Watchdog
 from damsel_ros.backends.base import AppliedStep, Robot
 from damsel_ros.events import Applied, Observed, Status
 

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Sequence
 
-from damsel.errors import RobotError
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -14,6 +13,7 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from damsel.errors import RobotError
 from damsel_msgs.msg import EndEffectorCommand, Observation
 from damsel_msgs.srv import Reset
 from damsel_ros.backends import BACKEND_NAMES, make_robot
@@ -48,9 +48,7 @@ PARAMETERS = (
         low=0.05,
         high=10.0,
     ),
-    Parameter(
-        "joint_state_rate_hz", 20.0, "Joint states a second [Hz].", low=1.0, high=200.0
-    ),
+    Parameter("joint_state_rate_hz", 20.0, "Joint states a second [Hz].", low=1.0, high=200.0),
 )
 
 _WATCHDOG_PERIOD_S = 0.05
@@ -190,9 +188,7 @@ class RobotNode(LifecycleNode):
         if loop is not None:
             displacement_base = displacement_from_message(message)
             now_s = time.monotonic()
-            self._publish(
-                loop.command(message.trajectory, message.step, displacement_base, now_s)
-            )
+            self._publish(loop.command(message.trajectory, message.step, displacement_base, now_s))
 
     def _on_tick(self) -> None:
         if self._loop is not None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 import time
 
-from damsel.errors import InvalidTaskError
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 
+from damsel.errors import InvalidTaskError
 from damsel_msgs.msg import Observation, Reward
 from damsel_msgs.srv import GetOutcome, SetTask
 from damsel_ros.conversions import (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from damsel.observation import Trajectory
 from numpy.typing import NDArray
+
+from damsel.observation import Trajectory
 
 __all__ = ["TrajectoryBuffer"]
 

@@ -7,7 +7,6 @@ simulated arm alone.
 from __future__ import annotations
 
 from damsel.errors import InvalidConfigError, brief
-
 from damsel_ros.backends.base import Robot
 
 __all__ = ["BACKEND_NAMES", "make_robot"]

@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from damsel.bundle import Bundle
+
 __all__ = ["AppliedStep", "JointStates", "Robot", "RobotDescription"]
 
 
@@ -38,6 +40,18 @@ class RobotDescription:
     def control_period_s(self) -> float:
         """Duration of one control step."""
         return 1.0 / self.control_rate_hz
+
+    def check_fits(self, bundle: Bundle) -> None:
+        """Refuse a bundle that was made for another robot.
+
+        Raises:
+            InvalidBundleError: If control rate, step size or observation layout differ.
+        """
+        bundle.check_robot(
+            control_rate_hz=self.control_rate_hz,
+            step_size_m=self.step_size_m,
+            observation_layout=self.observation_layout,
+        )
 
 
 @dataclass(frozen=True, eq=False)

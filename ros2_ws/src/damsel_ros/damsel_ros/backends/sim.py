@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
+
 from damsel.control import ControllerCfg
 from damsel.errors import RobotError
 from damsel.observation import OBSERVATION_LAYOUT
-from damsel_sim.robot import SimulatedRobot
-from numpy.typing import NDArray
-
 from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription
+from damsel_sim.robot import SimulatedRobot
 
 __all__ = ["SimBackend"]
 

@@ -1,0 +1,163 @@
+"""The control loop: which commands move the arm, and what ends a trajectory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from damsel.errors import RobotError
+from damsel_ros.events import Applied, Observed, Status
+from damsel_ros.robot_loop import Mode, Phase, RobotLoop
+from tests.ros.doubles import DoubleRobot
+
+FORWARD = np.array([0.004, 0.0, 0.0])
+PERIOD_S = 0.05
+
+
+def make_loop(mode: Mode, robot: DoubleRobot | None = None) -> tuple[RobotLoop, DoubleRobot]:
+    robot = robot or DoubleRobot()
+    return RobotLoop(robot, mode=mode, command_timeout_s=0.5, first_trajectory=7), robot
+
+
+def test_reset_begins_a_trajectory_with_its_first_observation() -> None:
+    loop, _ = make_loop(Mode.LOCKSTEP)
+    (observed,) = loop.reset(0.0)
+    assert isinstance(observed, Observed)
+    assert (observed.trajectory, observed.step) == (7, 0)
+    (again,) = loop.reset(1.0)
+    assert again.trajectory == 8
+
+
+def test_lockstep_steps_once_for_the_command_of_the_current_step() -> None:
+    loop, robot = make_loop(Mode.LOCKSTEP)
+    loop.reset(0.0)
+    applied, observed = loop.command(7, 0, FORWARD, 0.1)
+    assert isinstance(applied, Applied)
+    assert isinstance(observed, Observed)
+    assert (applied.step, observed.step) == (0, 1)
+    np.testing.assert_array_equal(applied.applied.displacement_base, FORWARD)
+    np.testing.assert_array_equal(observed.observation[:3], FORWARD)
+    assert robot.calls == ["reset", "step"]
+
+
+@pytest.mark.parametrize(("trajectory", "step"), [(7, 1), (6, 0), (8, 0)])
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_command_for_another_observation_is_dropped(
+    mode: Mode, trajectory: int, step: int
+) -> None:
+    loop, robot = make_loop(mode)
+    loop.reset(0.0)
+    assert loop.command(trajectory, step, FORWARD, 0.1) == []
+    assert robot.calls == ["reset"]
+    assert loop.ignored == 1
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_repeated_command_moves_the_arm_once(mode: Mode) -> None:
+    loop, robot = make_loop(mode)
+    loop.reset(0.0)
+    loop.command(7, 0, FORWARD, 0.01)
+    assert loop.command(7, 0, FORWARD, 0.02) == []
+    assert robot.calls == ["reset", "step"]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_nothing_moves_before_a_reset(mode: Mode) -> None:
+    loop, robot = make_loop(mode)
+    assert loop.command(0, 0, FORWARD, 0.0) == []
+    assert loop.tick(10.0) == []
+    assert robot.calls == []
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_command_that_is_not_finite_stops_the_trajectory(mode: Mode, bad: float) -> None:
+    loop, robot = make_loop(mode)
+    loop.reset(0.0)
+    (stopped,) = loop.command(7, 0, np.array([bad, 0.0, 0.0]), 0.1)
+    assert stopped.status is Status.STOPPED
+    assert stopped.reason == "the command of step 0 is not finite"
+    assert robot.calls == ["reset", "hold"]
+    assert loop.command(7, 0, FORWARD, 0.2) == []
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_silence_ends_the_trajectory_with_the_arm_held(mode: Mode) -> None:
+    loop, robot = make_loop(mode)
+    loop.reset(0.0)
+    loop.command(7, 0, FORWARD, 0.1)
+    events = loop.tick(0.61)
+    assert events[-1].status is Status.HELD
+    assert events[-1].reason == "no command for 0.5 s, the arm holds"
+    assert robot.calls[-1] == "hold"
+    assert loop.phase is Phase.HOLDING
+    assert loop.faulted
+    assert loop.command(7, loop.step, FORWARD, 0.7) == []
+    assert loop.tick(0.8) == []
+
+
+def test_lockstep_time_stands_still_without_commands() -> None:
+    loop, robot = make_loop(Mode.LOCKSTEP)
+    loop.reset(0.0)
+    assert loop.tick(0.4) == []
+    assert robot.calls == ["reset"]
+
+
+def test_realtime_applies_on_arrival_and_observes_at_the_tick() -> None:
+    loop, _ = make_loop(Mode.REALTIME)
+    loop.reset(0.0)
+    (applied,) = loop.command(7, 0, FORWARD, 0.01)
+    assert applied.status is Status.OK
+    (observed,) = loop.tick(PERIOD_S)
+    assert observed.step == 1
+    np.testing.assert_array_equal(observed.observation[:3], FORWARD)
+
+
+def test_realtime_holds_over_a_step_without_a_command() -> None:
+    loop, robot = make_loop(Mode.REALTIME)
+    loop.reset(0.0)
+    held, observed = loop.tick(PERIOD_S)
+    assert held.status is Status.HELD
+    assert held.reason == "no command for step 0"
+    np.testing.assert_array_equal(robot.position, np.zeros(3))
+    assert observed.step == 1
+    assert loop.command(7, 0, FORWARD, 0.06) == []  # too late
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_hold_on_request_is_no_fault(mode: Mode) -> None:
+    loop, robot = make_loop(mode)
+    loop.reset(0.0)
+    (stopped,) = loop.hold("asked to")
+    assert (stopped.status, stopped.reason) == (Status.STOPPED, "asked to")
+    assert loop.phase is Phase.HOLDING
+    assert not loop.faulted
+    assert robot.calls == ["reset", "hold"]
+    assert loop.hold("again") == []
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_failing_robot_stops_the_trajectory_and_says_why(mode: Mode) -> None:
+    loop, robot = make_loop(mode)
+    loop.reset(0.0)
+    robot.fail_with = "emergency stop pressed"
+    (stopped,) = loop.command(7, 0, FORWARD, 0.1)
+    assert (stopped.status, stopped.reason) == (Status.STOPPED, "emergency stop pressed")
+    assert loop.phase is Phase.HOLDING
+
+
+def test_a_failing_reset_leaves_the_arm_held() -> None:
+    loop, robot = make_loop(Mode.LOCKSTEP)
+    robot.fail_with = "no arm"
+    with pytest.raises(RobotError, match=r"^no arm$"):
+        loop.reset(0.0)
+    assert loop.phase is Phase.HOLDING
+    assert loop.command(7, 0, FORWARD, 0.1) == []
+
+
+def test_trajectory_ids_stay_in_uint32() -> None:
+    loop = RobotLoop(
+        DoubleRobot(), mode=Mode.LOCKSTEP, command_timeout_s=0.5, first_trajectory=0xFFFFFFFF
+    )
+    assert loop.reset(0.0)[0].trajectory == 0xFFFFFFFF
+    assert loop.reset(0.0)[0].trajectory == 1

@@ -139,6 +139,10 @@ def family(name: str) -> Family:
     Raises:
         InvalidTaskError: If there is no such family.
     """
-    if not isinstance(name, str) or name not in FAMILIES:
+    if not _is_known(name):
         raise InvalidTaskError(f"unknown family {brief(name)}; allowed: {', '.join(FAMILIES)}")
     return FAMILIES[name]
+
+
+def _is_known(name: object) -> bool:
+    return isinstance(name, str) and name in FAMILIES

@@ -30,7 +30,7 @@ def parse_goal(family_name: str, text: str) -> Task:
         InvalidTaskError: If the family is unknown, or the text is not a goal in its range.
     """
     its_family = family(family_name)
-    numbers = [part.strip() for part in text.split(",")] if isinstance(text, str) else [""]
+    numbers = [part.strip() for part in text.split(",")]
     if not all(map(_NUMBER.fullmatch, numbers)):
         raise InvalidTaskError(
             f"{family_name} goal {brief(text)} is not {its_family.goal_dim} "

@@ -35,7 +35,7 @@ class Task:
         """
         its_family = family(self.family)
         problem = None
-        if not isinstance(self.goal, tuple) or not all(map(_is_number, self.goal)):
+        if not _is_tuple_of_numbers(self.goal):
             problem = "is not a tuple of numbers"
         elif len(self.goal) != its_family.goal_dim:
             problem = f"has {len(self.goal)} numbers, not {its_family.goal_dim}"
@@ -65,6 +65,10 @@ def sample_tasks(family_name: str, n: int, rng: np.random.Generator) -> list[Tas
     # rng.random() is in [0, 1), so counting down from the top never yields an excluded `low`.
     goals = np.maximum(high - (high - low) * rng.random((n, its_family.goal_dim)), low)
     return [Task(family_name, tuple(goal)) for goal in goals.tolist()]
+
+
+def _is_tuple_of_numbers(value: object) -> bool:
+    return isinstance(value, tuple) and all(map(_is_number, value))
 
 
 def _is_number(value: object) -> bool:

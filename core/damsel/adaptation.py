@@ -1,0 +1,212 @@
+"""Algorithm 2 of the paper, test-time adaptation, without any input or output.
+
+The caller asks what to roll out (`request`), rolls it out with `act`, and hands the trajectory to
+`receive`, until `done`. The offline evaluator and the ROS 2 node drive this one object. It learns
+of the task through rewards alone: no goal, no distance.
+
+Two deviations from the paper, both in docs/decisions.md: line 5 starts the context with the probe
+of the chosen family instead of empty, which saves a trajectory; and the loop of line 6 ends early
+once the task is solved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from damsel.bundle import Bundle
+from damsel.errors import InvalidConfigError, InvalidTrajectoryError, brief
+from damsel.observation import TRANSITION_DIM, Trajectory
+
+__all__ = ["Adaptation", "Request", "Stage", "TrajectoryRecord"]
+
+Stage = Literal["probe", "adapt"]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What to roll out next.
+
+    Attributes:
+        stage: `probe` under a family's prior component, `adapt` under an inferred latent.
+        family: The family probed, or the one inferred.
+        iteration: Index within the stage, from 0.
+        latent: (L,) that conditions the policy.
+    """
+
+    stage: Stage
+    family: str
+    iteration: int
+    latent: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class TrajectoryRecord:
+    """Summary of one trajectory.
+
+    Attributes:
+        stage: As requested.
+        family: As requested.
+        iteration: As requested.
+        latent: (L,), as requested.
+        average_return: Mean reward over its steps.
+        last_reward: Reward of its last observation.
+    """
+
+    stage: Stage
+    family: str
+    iteration: int
+    latent: NDArray[np.float64]
+    average_return: float
+    last_reward: float
+
+
+class Adaptation:
+    """One adaptation to one hidden task.
+
+    Attributes:
+        request: What to roll out now; None when done.
+        records: What was rolled out, in order.
+        family: The inferred family; None until every family was probed.
+        latent: (L,), the latest inferred latent, that of the last trajectory when done; None
+            until every family was probed.
+        context_transitions: Number of transitions that the latent of the request, or at the end
+            the last latent, was inferred from; 0 while probing.
+    """
+
+    def __init__(self, bundle: Bundle, iterations: int = 4) -> None:
+        """Begin with the probe of the first family.
+
+        Args:
+            bundle: The meta-trained encoder and policy.
+            iterations: K of line 6: adaptation trajectories at most, at least 1.
+
+        Raises:
+            InvalidConfigError: If `iterations` is not a whole number of at least 1.
+        """
+        if not _is_count(iterations):
+            raise InvalidConfigError(
+                f"iterations is {brief(iterations)}; allowed: a whole number of at least 1"
+            )
+        self._bundle = bundle
+        self._iterations = iterations
+        self._probes: list[Trajectory] = []
+        self._context: NDArray[np.float64] = np.empty((0, TRANSITION_DIM))
+        self.records: list[TrajectoryRecord] = []
+        self.family: str | None = None
+        self.latent: NDArray[np.float64] | None = None
+        self.context_transitions = 0
+        self.request: Request | None = self._next_probe()
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to roll out."""
+        return self.request is None
+
+    @property
+    def solved(self) -> bool:
+        """Whether the last adaptation trajectory ended with a reward that counts as solved."""
+        last = self.records[-1] if self.records else None
+        return (
+            last is not None
+            and last.stage == "adapt"
+            and last.last_reward >= self._bundle.solved_reward
+        )
+
+    def act(self, observation: ArrayLike) -> NDArray[np.float64]:
+        """Return the policy's action under the latent of the request.
+
+        Args:
+            observation: (12,), positions in frame `base`, metres.
+
+        Returns:
+            (3,) in [-1, 1], displacement of the end effector in step sizes, frame `base`.
+
+        Raises:
+            InvalidTrajectoryError: If the observation has another shape or is not finite.
+            InvalidBundleError: If the policy fails.
+        """
+        return self._bundle.act(observation, self._current().latent)
+
+    def probe_told_enough(self, rewards: Sequence[float]) -> bool:  # noqa: ARG002, what callers know
+        """Return whether the probe under way may be cut short.
+
+        Args:
+            rewards: Its rewards so far.
+
+        Returns:
+            False: every probe runs to the horizon, because the chosen one is also the context
+            that the first latent is inferred from.
+        """
+        return False
+
+    def receive(self, trajectory: Trajectory) -> None:
+        """Take the trajectory that was requested and decide what comes next.
+
+        Args:
+            trajectory: A probe of at most `horizon` steps, or an adaptation trajectory of exactly
+                that many, with the actions as applied.
+
+        Raises:
+            InvalidTrajectoryError: If it has another length; nothing has changed then.
+            InvalidBundleError: If the encoder fails.
+        """
+        request = self._current()
+        self._check_length(trajectory, request.stage)
+        self.records.append(
+            TrajectoryRecord(
+                stage=request.stage,
+                family=request.family,
+                iteration=request.iteration,
+                latent=request.latent,
+                average_return=trajectory.average_return,
+                last_reward=trajectory.last_reward,
+            )
+        )
+        if request.stage == "probe":
+            self._probes.append(trajectory)  # lines 1-3
+            if len(self._probes) < len(self._bundle.families):
+                self.request = self._next_probe()
+                return
+            best = int(np.argmax([probe.average_return for probe in self._probes]))  # line 4
+            self.family = self._bundle.families[best]
+            self._context = self._probes[best].transitions  # line 5, see the module's docstring
+            self.request = self._next_adaptation(self.family, 0)
+            return
+        self._context = np.concatenate([self._context, trajectory.transitions])  # line 8
+        made = request.iteration + 1
+        finished = self.solved or made == self._iterations  # line 6
+        self.request = None if finished else self._next_adaptation(request.family, made)
+
+    def _next_probe(self) -> Request:
+        index = len(self._probes)
+        family = self._bundle.families[index]
+        return Request("probe", family, index, self._bundle.components[family])
+
+    def _next_adaptation(self, family: str, iteration: int) -> Request:
+        latent = self._bundle.encode(self._context, family)  # line 7
+        latent.setflags(write=False)
+        self.latent = latent
+        self.context_transitions = len(self._context)
+        return Request("adapt", family, iteration, latent)
+
+    def _current(self) -> Request:
+        if self.request is None:
+            raise RuntimeError("the adaptation is done; there is nothing left to roll out")
+        return self.request
+
+    def _check_length(self, trajectory: Trajectory, stage: Stage) -> None:
+        steps, horizon = len(trajectory), self._bundle.horizon
+        if steps > horizon or (stage == "adapt" and steps < horizon):
+            allowed = f"exactly {horizon}" if stage == "adapt" else f"at most {horizon}"
+            raise InvalidTrajectoryError(
+                f"the {stage} trajectory has {steps} steps; allowed: {allowed}"
+            )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -1,0 +1,179 @@
+"""What a bundle is, apart from its two graphs; checked on construction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from damsel.errors import InvalidBundleError, brief
+from damsel.families import FAMILIES
+from damsel.observation import OBSERVATION_DIM, TRANSITION_DIM
+
+__all__ = ["BundleMetadata", "Normalisation", "require_mapping"]
+
+_PROVENANCE = ("commit", "seeds", "configuration", "command")
+_NORMALISED = {"observation": OBSERVATION_DIM, "context": TRANSITION_DIM}
+_MAX_LATENT_DIM = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Normalisation:
+    """What a graph does to its input first: (x - centre) / scale.
+
+    For the reader only: the numbers that count are inside the graph.
+
+    Attributes:
+        centre: (n,), in the units of the layout.
+        scale: (n,), above 0, in the units of the layout.
+    """
+
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        """Copy, freeze and check the arrays.
+
+        Raises:
+            InvalidBundleError: If they are not vectors of one length, finite, with scale above 0.
+        """
+        for name in ("centre", "scale"):
+            vector = _vector(getattr(self, name), f"normalisation {name}", self._length)
+            object.__setattr__(self, name, vector)
+        if not (self.scale > 0).all():
+            raise InvalidBundleError("normalisation scale is not above 0 everywhere")
+
+    @property
+    def _length(self) -> int:
+        return int(np.size(self.centre))
+
+
+@dataclass(frozen=True, eq=False)
+class BundleMetadata:
+    """Everything that a bundle is, apart from its two graphs.
+
+    Attributes:
+        components: Prior component (L,) of each family, in the order of probing; the same L for
+            all, finite and pairwise different.
+        control_rate_hz: Control steps a second that the policy was trained for.
+        horizon: Control steps of a whole trajectory.
+        step_size_m: Displacement in metres that an action of 1 stands for.
+        solved_reward: Last reward of an adaptation trajectory from which the task counts as
+            solved, in (0, 1].
+        observation_normalisation: Of `OBSERVATION_LAYOUT`, in the policy.
+        context_normalisation: Of `CONTEXT_LAYOUT`, in the encoder.
+        provenance: Plain data on where the bundle was made; at least `commit` (text), `seeds`,
+            `configuration` (a mapping) and `command` (text).
+    """
+
+    components: Mapping[str, NDArray[np.float64]]
+    control_rate_hz: float
+    horizon: int
+    step_size_m: float
+    observation_normalisation: Normalisation
+    context_normalisation: Normalisation
+    provenance: Mapping[str, Any]
+    solved_reward: float = 0.95
+
+    def __post_init__(self) -> None:
+        """Check everything.
+
+        Raises:
+            InvalidBundleError: If a value has the wrong type or is out of range.
+        """
+        object.__setattr__(self, "components", _components(self.components))
+        _check_number("control_rate_hz", self.control_rate_hz, 0.0, 1000.0)
+        _check_number("horizon", self.horizon, 0.0, 100_000.0, whole=True)
+        _check_number("step_size_m", self.step_size_m, 0.0, 0.1)
+        _check_number("solved_reward", self.solved_reward, 0.0, 1.0)
+        for layout, length in _NORMALISED.items():
+            found = getattr(self, f"{layout}_normalisation").centre.size
+            if found != length:
+                raise InvalidBundleError(
+                    f"normalisation of the {layout} has length {found}; allowed: {length}"
+                )
+        _check_provenance(self.provenance)
+
+    @property
+    def latent_dim(self) -> int:
+        """Length L of latents and components."""
+        return int(next(iter(self.components.values())).size)
+
+
+def require_mapping(value: object, what: str) -> Mapping[str, Any]:
+    """Return a mapping as it is.
+
+    Args:
+        value: Anything.
+        what: What it should be, to begin the message with.
+
+    Raises:
+        InvalidBundleError: If it is not a mapping.
+    """
+    if not isinstance(value, Mapping):
+        raise InvalidBundleError(f"{what} is {brief(value)}; allowed: a mapping")
+    return value
+
+
+def _components(components: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
+    if not components:
+        raise InvalidBundleError(f"no families; allowed: at least one of {', '.join(FAMILIES)}")
+    unknown = next((name for name in components if name not in FAMILIES), None)
+    if unknown is not None:
+        raise InvalidBundleError(f"unknown family {brief(unknown)}; allowed: {', '.join(FAMILIES)}")
+    length = int(np.size(cast("Any", next(iter(components.values())))))
+    if not 1 <= length <= _MAX_LATENT_DIM:
+        raise InvalidBundleError(
+            f"components have length {length}; allowed: 1 to {_MAX_LATENT_DIM}"
+        )
+    vectors = {
+        name: _vector(values, f"component of {name}", length) for name, values in components.items()
+    }
+    if len({vector.tobytes() for vector in vectors.values()}) != len(vectors):
+        raise InvalidBundleError("two families have the same component")
+    return vectors
+
+
+def _check_provenance(provenance: Mapping[str, Any]) -> None:
+    content = require_mapping(provenance, "provenance")
+    missing = [key for key in _PROVENANCE if key not in content]
+    if missing:
+        raise InvalidBundleError(
+            f"provenance lacks {', '.join(missing)}; allowed: at least {', '.join(_PROVENANCE)}"
+        )
+    for key in ("commit", "command"):
+        if not isinstance(content[key], str) or not content[key]:
+            raise InvalidBundleError(f"provenance {key} is {brief(content[key])}; allowed: text")
+    require_mapping(content["configuration"], "provenance configuration")
+
+
+def _check_number(name: str, value: object, low: float, high: float, whole: bool = False) -> None:
+    kinds = int if whole else (int, float)
+    is_number = isinstance(value, kinds) and not isinstance(value, bool)
+    if not is_number or not low < cast("float", value) <= high:
+        allowed = f"a whole number from 1 to {high:g}" if whole else f"({low:g}, {high:g}]"
+        raise InvalidBundleError(f"{name} is {brief(value)}; allowed: {allowed}")
+
+
+def _vector(values: ArrayLike, what: str, length: int) -> NDArray[np.float64]:
+    """Return a read-only copy of finite numbers (length,)."""
+    if isinstance(values, list) and not all(map(_is_number, values)):
+        raise InvalidBundleError(f"{what} is {brief(values)}; allowed: numbers")
+    try:
+        vector = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidBundleError(f"{what} is {brief(values)}; allowed: numbers") from None
+    if vector.shape != (length,):
+        raise InvalidBundleError(f"{what} has shape {vector.shape}; allowed: ({length},)")
+    # The graphs compute in float32, where larger numbers are infinite.
+    if not (np.abs(vector) <= np.finfo(np.float32).max).all():
+        raise InvalidBundleError(f"{what} is not finite")
+    vector.setflags(write=False)
+    return vector
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -11,6 +11,7 @@ OLDEST = (3, 11)
 
 
 def newer_python():
+    # type: () -> str | None
     """Return the path of a Python on PATH that is new enough, or None."""
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         for minor in (13, 12, 11, 14):

@@ -134,8 +134,7 @@ class Environment:
         script = self._layout.venv / "bin" / "damsel-adapt"
         _write_if_changed(
             script,
-            "#!/bin/sh\n"
-            f"exec '{_quoted(self._layout.python)}' -P -m damsel_ros.adapt_cli \"$@\"\n",
+            f"#!/bin/sh\nexec '{_quoted(self._layout.python)}' -P -m damsel_ros.adapt_cli \"$@\"\n",
         )
         script.chmod(0o755)
 

@@ -56,9 +56,7 @@ def set_up(layout: Layout, *, everything: bool) -> None:
         check_platform()
         check_headers()
     elif ros.sourced_distro != TESTED_DISTRO:
-        console.note(
-            f"the sourced ROS 2 is {ros.sourced_distro}; tested with {TESTED_DISTRO} only"
-        )
+        console.note(f"the sourced ROS 2 is {ros.sourced_distro}; tested with {TESTED_DISTRO} only")
     check_compilers()
     with _alone(layout):
         environment = Environment(layout, ros, console)

@@ -19,7 +19,9 @@ _STEP = "workspace"
 
 _COLCON = "import sys; from colcon_core.command import main; sys.exit(main())"
 
-_INCLUDES = "import numpy, sysconfig; print(sysconfig.get_path('include')); print(numpy.get_include())"
+_INCLUDES = (
+    "import numpy, sysconfig; print(sysconfig.get_path('include')); print(numpy.get_include())"
+)
 
 
 def build_workspace(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +21,14 @@ from damsel.observation import ACTION_DIM, OBSERVATION_DIM
 from damsel.tasks import Task, reward
 from damsel_sim.physics import TabletopPhysics
 from damsel_training.buffers import ContextBuffers, LabelledStates
+from damsel_training.dataset import ExpertDataset, ExpertPolicy, Teacher, relabel
+from damsel_training.errors import DivergedError
 from damsel_training.networks import DynamicsModel, Encoder, NetworkCfg, Policy
-from damsel_training.probes import probe_goal
 from damsel_training.rollouts import Rollouts, roll_out
 
-__all__ = ["DamselCfg", "ExpertPolicy", "MetaLearner", "prior_components"]
+__all__ = ["DamselCfg", "MetaLearner", "prior_components"]
 
 Array = NDArray[np.float64]
-ExpertPolicy = Callable[[Array, Array], Array]
-"""Maps observations (n, 12) and goals (n, goal_dim) of one family to actions (n, 3)."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,6 @@ class DamselCfg:
         context_size: transitions drawn for one context (line 17).
         expert_size: expert states drawn a task and step (line 18).
         probe_size: probe states drawn a task and step for the empty context.
-        expert_rollouts: expert trajectories a task before the first iteration.
-        expert_noise: largest standard deviation of the noise executed in them.
         kept_iterations: how many iterations' trajectories the buffers B_i keep.
         kept_labels: how many relabelled trajectories a task are kept.
         model_weight: weight of L^model.
@@ -60,8 +58,6 @@ class DamselCfg:
     context_size: int = 96
     expert_size: int = 32
     probe_size: int = 8
-    expert_rollouts: int = 12
-    expert_noise: float = 0.5
     kept_iterations: int = 5
     kept_labels: int = 60
     model_weight: float = 0.2
@@ -90,7 +86,7 @@ class MetaLearner:
     ) -> None:
         self.cfg = cfg
         self.tasks = list(tasks)
-        self._experts = experts
+        self._teacher = Teacher(self.tasks, experts)
         self._rng = rng
         self.encoder, self.policy = Encoder(cfg.network), Policy(cfg.network)
         self.model = DynamicsModel(cfg.network)
@@ -111,23 +107,14 @@ class MetaLearner:
         self._probe_labels = LabelledStates(tasks, cfg.kept_labels, horizon)
         self.iteration = 0
 
-    # Lines 1-2: the experts exist; store their roll-outs.
-    def store_expert_rollouts(self) -> None:
-        """Fill D_i* with noisy expert trajectories and the probes' data with probe trajectories.
-
-        Noise is executed but never imitated, which teaches the way back to the expert's path.
-        """
-        cfg, rows = self.cfg, len(self.tasks)
-        for _ in range(cfg.expert_rollouts):
-            noise = self._rng.uniform(0.0, cfg.expert_noise, rows)
-            for labels, act in (
-                (self._labels, self._expert_actions),
-                (self._probe_labels, self._probe_actions),
-            ):
-                rollouts = roll_out(self._physics, act, cfg.horizon, noise, self._rng)
-                labels.add(rollouts.observations[:, :-1], rollouts.labels)
+    # Lines 1-2 happened: the experts exist, and so does the data set of their roll-outs.
+    def store(self, dataset: ExpertDataset) -> None:
+        """Fill D_i* with expert trajectories, and the first contexts with the experts' probes."""
+        for tasks, probes in zip(dataset.experts, dataset.probes, strict=True):
+            self._labels.add(tasks.observations[:, :-1], tasks.labels)
+            self._probe_labels.add(probes.observations[:, :-1], probes.labels)
             self._buffers.begin()
-            self._buffers.append(self._transitions(rollouts))
+            self._buffers.append(self._transitions(probes))
 
     # Lines 6-14.
     def collect(self) -> dict[str, float]:
@@ -148,9 +135,9 @@ class MetaLearner:
             self._buffers.append(self._transitions(rollouts))  # line 12
             states = rollouts.observations[:, :-1]
             if k == 0:
-                self._probe_labels.add(states, self._relabel(self._probe_actions, states))
+                self._probe_labels.add(states, relabel(self._teacher.probe, states))
             else:
-                self._labels.add(states, self._relabel(self._expert_actions, states))
+                self._labels.add(states, relabel(self._teacher.expert, states))
                 metrics |= self._distances(rollouts, f"final_distance_{k}")
         metrics["peak_contact_force"] = float(np.median(rollouts.peak_contact_force))
         self.iteration += 1
@@ -168,6 +155,9 @@ class MetaLearner:
                 + self.cfg.model_weight * losses["model"]
                 + self.cfg.constraint_weight * losses["constraint"]
             )
+            if not torch.isfinite(total):
+                values = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
+                raise DivergedError(f"iteration {self.iteration}: a loss is not finite ({values})")
             self._optimiser.zero_grad()
             total.backward()
             self._optimiser.step()  # lines 21-22
@@ -175,6 +165,34 @@ class MetaLearner:
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value.item() / self.cfg.training_steps
         return sums
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rest of the training depends on; see `load_state_dict`."""
+        state: dict[str, Any] = {
+            name: part.state_dict() for name, part in self._stateful_parts().items()
+        }
+        state["rng"] = self._rng.bit_generator.state
+        state["iteration"] = self.iteration
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly as the run that `state` was taken from would have."""
+        for name, part in self._stateful_parts().items():
+            part.load_state_dict(state[name])
+        self._rng.bit_generator.state = state["rng"]
+        self.iteration = state["iteration"]
+
+    def _stateful_parts(self) -> dict[str, Any]:
+        return {
+            "encoder": self.encoder,
+            "policy": self.policy,
+            "model": self.model,
+            "optimiser": self._optimiser,
+            "schedule": self._schedule,
+            "buffers": self._buffers,
+            "labels": self._labels,
+            "probe_labels": self._probe_labels,
+        }
 
     def _losses(self) -> dict[str, Tensor]:
         cfg = self.cfg
@@ -196,7 +214,7 @@ class MetaLearner:
         predicted = self.policy(_tensor(states), latents[:, None].expand(-1, size, -1))
         return ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
 
-    def _infer(self, contexts: Array) -> Tensor:
+    def _infer(self, contexts: NDArray[np.float32]) -> Tensor:
         with torch.no_grad():
             latents: Tensor = self.encoder(_tensor(contexts), self._component)
         return latents
@@ -208,28 +226,6 @@ class MetaLearner:
             return action
 
         return act
-
-    def _expert_actions(self, observation: Array) -> Array:
-        return self._by_family(
-            observation, lambda name, rows: np.stack([self.tasks[i].goal for i in rows])
-        )
-
-    def _probe_actions(self, observation: Array) -> Array:
-        return self._by_family(observation, lambda name, rows: probe_goal(name, observation[rows]))
-
-    def _by_family(
-        self, observation: Array, goals: Callable[[str, NDArray[np.int64]], Array]
-    ) -> Array:
-        actions = np.empty((len(self.tasks), 3))
-        families = np.array([task.family for task in self.tasks])
-        for name, expert in self._experts.items():
-            rows = np.flatnonzero(families == name)
-            if rows.size:
-                actions[rows] = expert(observation[rows], goals(name, rows))
-        return actions
-
-    def _relabel(self, actions: Callable[[Array], Array], states: Array) -> Array:
-        return np.stack([actions(states[:, t]) for t in range(states.shape[1])], axis=1)
 
     def _transitions(self, rollouts: Rollouts) -> Array:
         """Transitions (tasks, T, 28) with each row's own reward."""
@@ -250,5 +246,5 @@ class MetaLearner:
         return {f"{label}/{name}": float(np.mean(values)) for name, values in distances.items()}
 
 
-def _tensor(values: Array) -> Tensor:
+def _tensor(values: NDArray[Any]) -> Tensor:
     return torch.as_tensor(values, dtype=torch.float32)

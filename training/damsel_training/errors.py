@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from damsel.errors import DamselError
 
-__all__ = ["DivergedError", "MissingStageError"]
+__all__ = ["DivergedError", "InvalidDatasetError", "MissingStageError", "RunInUseError"]
 
 
 class MissingStageError(DamselError):
@@ -13,3 +13,11 @@ class MissingStageError(DamselError):
 
 class DivergedError(DamselError):
     """A loss or a weight is no longer finite."""
+
+
+class InvalidDatasetError(DamselError):
+    """A data set or checkpoint cannot be read, or does not belong to this run."""
+
+
+class RunInUseError(DamselError):
+    """Another process works in the run's folder."""

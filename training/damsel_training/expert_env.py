@@ -31,7 +31,7 @@ from damsel.scene import (
     door_handle_position,
 )
 from damsel_sim.physics import TabletopPhysics
-from damsel_training.expert_reward import ExpertRewardCfg, reward_terms
+from damsel_training.expert_reward import ExpertRewardCfg, grasp_point, reward_terms
 
 __all__ = ["ExpertEnv", "ExpertEnvCfg", "expert_observation", "expert_observation_dim"]
 
@@ -84,14 +84,14 @@ class ExpertEnvCfg:
 
 def expert_observation_dim(family: str) -> int:
     """Length of `expert_observation`."""
-    return OBSERVATION_DIM + 2 * 3 + 3 * FAMILIES[family].goal_dim
+    return OBSERVATION_DIM + 4 * 3 + 4 * FAMILIES[family].goal_dim
 
 
 def expert_observation(family: str, observation: Array, goal: Array) -> NDArray[np.float32]:
-    """What an expert sees: the scaled observation, then tool-to-object and what is left of the goal.
+    """What an expert sees: the scene, its tool relative to the object, and what is left to do.
 
-    The last two come at a coarse and at a fine scale: a gap of two centimetres or an error of five
-    millimetres is too small for a network that sees only the whole table.
+    Relative positions come at a coarse and at a fine scale: a gap of two centimetres or an error
+    of five millimetres is too small for a network that sees only the whole table.
 
     Args:
         family: name of the family.
@@ -99,18 +99,23 @@ def expert_observation(family: str, observation: Array, goal: Array) -> NDArray[
         goal: (n, goal_dim).
 
     Returns:
-        (n, 18 + 3 goal_dim).
+        (n, 24 + 4 goal_dim).
     """
     kind = FAMILIES[family]
     offset = observation[:, END_EFFECTOR] - observation[:, _OBJECT[family]]
+    to_grasp = grasp_point(family, observation, goal) - observation[:, END_EFFECTOR]
     remaining = goal - kind.state(observation)
+    direction = remaining / (np.linalg.norm(remaining, axis=1, keepdims=True) + 1e-2)
     span = np.asarray(kind.high) / 2
     return np.concatenate(
         [
             (observation - _CENTRE) / _COARSE_M,
             offset / _COARSE_M,
             np.tanh(offset / _FINE_M),
+            to_grasp / _COARSE_M,
+            np.tanh(to_grasp / _FINE_M),
             goal / span,
+            direction,
             remaining / span,
             np.tanh(remaining / kind.strict_threshold),
         ],

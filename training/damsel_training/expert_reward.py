@@ -17,7 +17,7 @@ from damsel.families import FAMILIES
 from damsel.observation import BLOCK, DOOR_HANDLE, DRAWER_HANDLE, END_EFFECTOR
 from damsel.scene import BLOCK_HALF_SIZE_M, DOOR_HANDLE_STANDOFF_M, door_angle
 
-__all__ = ["ExpertRewardCfg", "grasp_error", "reward_terms"]
+__all__ = ["ExpertRewardCfg", "grasp_error", "grasp_point", "reward_terms"]
 
 Array = NDArray[np.float64]
 
@@ -31,6 +31,8 @@ _PUSH_HEIGHT_BELOW_CENTRE_M = 0.008
 _PUSH_OFFSET_M = 0.008
 _BEHIND_BLOCK_M = BLOCK_HALF_SIZE_M + _FINGER_RADIUS_M
 _BESIDE_BLOCK_M = _BEHIND_BLOCK_M + 0.02  # half of the finger spacing, and a little air
+
+_HANDLES = {"door": DOOR_HANDLE, "drawer": DRAWER_HANDLE}
 
 
 @dataclass(frozen=True)
@@ -55,32 +57,52 @@ class ExpertRewardCfg:
     action_weight: float = 0.02
 
 
-def grasp_error(family: str, observation: Array, goal: Array) -> Array:
-    """Distance (n,) in metres from the tool to where it should act on the family's object.
+def grasp_point(family: str, observation: Array, goal: Array) -> Array:
+    """Where the tool should be to move the family's object towards its goal, (n, 3) in metres.
 
-    For the block this is its near side, or the side away from a goal that lies abreast of it; for a handle, the gap behind its bar,
-    entered from above.
+    For the block this is behind it, or beside it if the goal lies abreast of it; for a handle,
+    the middle of the gap behind its bar.
 
     Args:
         family: name of the family.
         observation: (n, 12).
         goal: (n, goal_dim).
     """
-    tool = observation[:, END_EFFECTOR]
     if family == "push":
-        return _side_error(tool, observation[:, BLOCK], goal, observation)
-    if family == "door":
-        angle = door_angle(observation)
-        inwards = np.stack([np.cos(angle), -np.sin(angle)], axis=1)
-        handle = observation[:, DOOR_HANDLE]
-    else:
-        inwards = np.array([[1.0, 0.0]])
-        handle = observation[:, DRAWER_HANDLE]
-    return _hook_error(tool, handle, inwards)
+        return _push_point(observation[:, BLOCK], goal - FAMILIES[family].state(observation))
+    point = observation[:, _HANDLES[family]].copy()
+    point[:, :2] += 0.5 * DOOR_HANDLE_STANDOFF_M * _inwards(family, observation)
+    point[:, 2] -= _HOOK_DEPTH_M
+    return point
 
 
-def _side_error(tool: Array, block: Array, goal: Array, observation: Array) -> Array:
-    remaining = goal - FAMILIES["push"].state(observation)
+def grasp_error(family: str, observation: Array, goal: Array) -> Array:
+    """Length (n,) in metres of the tool's way to where it can move the object.
+
+    For the block the straight way to `grasp_point`; for a handle the way into the gap from above.
+    """
+    if family != "push":
+        return _hook_error(
+            observation[:, END_EFFECTOR],
+            observation[:, _HANDLES[family]],
+            _inwards(family, observation),
+        )
+    distance = np.linalg.norm(goal - FAMILIES[family].state(observation), axis=1)
+    point = grasp_point(family, observation, goal)
+    # At the goal there is nothing left to push.
+    error: Array = np.linalg.norm(observation[:, END_EFFECTOR] - point, axis=1)
+    return error * np.clip(distance / 0.02, 0.2, 1.0)
+
+
+def _inwards(family: str, observation: Array) -> Array:
+    """Unit vectors (n, 2) from a handle's bar to the panel behind it."""
+    if family == "drawer":
+        return np.array([[1.0, 0.0]])
+    angle = door_angle(observation)
+    return np.stack([np.cos(angle), -np.sin(angle)], axis=1)
+
+
+def _push_point(block: Array, remaining: Array) -> Array:
     distance = np.linalg.norm(remaining, axis=1)
     slope = np.abs(remaining[:, 1]) / np.maximum(remaining[:, 0], 1e-3)
     # From behind as long as friction carries the block along, else around the corner to its side.
@@ -91,9 +113,7 @@ def _side_error(tool: Array, block: Array, goal: Array, observation: Array) -> A
     point[:, 0] -= _BEHIND_BLOCK_M * (1 - alongside)
     point[:, 1] -= aside * remaining[:, 1] / np.maximum(distance, 0.02)
     point[:, 2] -= _PUSH_HEIGHT_BELOW_CENTRE_M
-    # At the goal there is nothing left to push.
-    error: Array = np.linalg.norm(tool - point, axis=1) * np.clip(distance / 0.02, 0.2, 1.0)
-    return error
+    return point
 
 
 def _hook_error(tool: Array, handle: Array, inwards: Array) -> Array:

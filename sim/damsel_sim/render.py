@@ -1,0 +1,40 @@
+"""Off-screen pictures of the scene."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Renderer"]
+
+
+class Renderer:
+    """Draws a full physics state. Headless machines: set MUJOCO_GL=egl before importing mujoco."""
+
+    def __init__(
+        self, model: mujoco.MjModel, width: int = 640, height: int = 480, camera: str = "hero"
+    ) -> None:
+        self.camera = camera
+        self._model = model
+        self._data = mujoco.MjData(model)
+        self._renderer = mujoco.Renderer(model, height, width)
+
+    def render(
+        self, state: NDArray[np.float64], camera: str | None = None
+    ) -> NDArray[np.uint8]:
+        """Image (height, width, 3).
+
+        Args:
+            state: (nstate,), MuJoCo's full physics state, a row of `TabletopPhysics.state`.
+            camera: one of hero, front, side, top.
+        """
+        mujoco.mj_setState(self._model, self._data, state, mujoco.mjtState.mjSTATE_FULLPHYSICS)
+        mujoco.mj_forward(self._model, self._data)
+        self._renderer.update_scene(self._data, camera=camera or self.camera)
+        image: NDArray[np.uint8] = self._renderer.render()
+        return image
+
+    def close(self) -> None:
+        """Release the graphics context."""
+        self._renderer.close()

@@ -1,0 +1,171 @@
+"""`damsel-train`: from nothing to an evaluated bundle, in one command or stage by stage."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from damsel.cli import OneLineParser, run
+from damsel.errors import InvalidConfigError
+from damsel.families import FAMILIES
+from damsel_training.run import PRESETS, RunCfg, RunFolder
+
+__all__ = ["main"]
+
+_DEFAULT_ITERATIONS = 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return run(lambda: _dispatch(given), "damsel-train")
+
+
+def _dispatch(given: Sequence[str]) -> int:
+    options = _parser().parse_args(given)
+    if options.command == "evaluate":
+        return _evaluate(options)
+    # Imported late: a mistyped option should not wait for torch.
+    from damsel_training import stages
+    from damsel_training.progress import Progress
+
+    cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
+    folder = RunFolder(options.run or Path("runs") / options.preset)
+    command = shlex.join(["damsel-train", *given])
+    with folder.opened(cfg), Progress() as progress:
+        wanted = options.command
+        if wanted in ("experts", "all"):
+            stages.experts(cfg, folder, progress, _families(options))
+        if wanted in ("collect", "all"):
+            stages.collect(cfg, folder, progress)
+        if wanted in ("meta", "all"):
+            stages.meta(cfg, folder, progress)
+        if wanted in ("export", "all"):
+            output = options.output if wanted == "export" else None
+            print(f"bundle: {stages.export(cfg, folder, command, output)}")
+    if options.command == "all":
+        return _evaluate_run(folder, cfg)
+    return 0
+
+
+def _families(options: argparse.Namespace) -> Sequence[str]:
+    chosen: Sequence[str] = getattr(options, "family", None) or tuple(FAMILIES)
+    return chosen
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(prog="damsel-train", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    stages = {
+        "all": "everything below, in order",
+        "experts": "RL experts, one goal-conditioned SAC agent a family",
+        "collect": "data set of expert roll-outs",
+        "meta": "DAMSEL meta-training of encoder and policy",
+        "export": "model bundle (ONNX) of the newest checkpoint",
+    }
+    for name, text in stages.items():
+        stage = commands.add_parser(name, help=text, description=text)
+        stage.add_argument(
+            "--preset", choices=sorted(PRESETS), default="quick", help="configuration (%(default)s)"
+        )
+        stage.add_argument("--run", type=Path, metavar="DIR", help="folder (runs/PRESET); resumed")
+        stage.add_argument("--seed", type=_natural, default=0, help="of every stage (%(default)s)")
+        if name == "experts":
+            stage.add_argument(
+                "--family", action="append", choices=list(FAMILIES), help="only this; repeatable"
+            )
+        if name == "export":
+            stage.add_argument("--output", type=Path, metavar="DIR", help="folder of the bundle")
+    _add_evaluate(commands.add_parser("evaluate", help="run a bundle on hidden tasks in simulation"))
+    return parser
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bundle", type=Path, default=Path("models/default"), metavar="DIR", help="(%(default)s)"
+    )
+    parser.add_argument(
+        "--tasks", type=Path, metavar="FILE", help="YAML list of tasks (the 30 validation tasks)"
+    )
+    parser.add_argument(
+        "--fresh", type=_natural, default=0, metavar="N",
+        help="instead, N random tasks a family drawn from --seed",
+    )
+    parser.add_argument(
+        "--iterations", type=int, default=_DEFAULT_ITERATIONS, metavar="K",
+        help="adaptation trajectories at most (%(default)s)",
+    )
+    parser.add_argument("--seed", type=_natural, default=0, help="of fresh tasks (%(default)s)")
+    parser.add_argument(
+        "--workers", type=_natural, default=len(os.sched_getaffinity(0)),
+        help="processes; results do not depend on it (%(default)s)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write one record a task")
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number from 0")
+    return int(text)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    from damsel.bundle import Bundle
+    from damsel.tasks import load_tasks, sample_tasks, validation_tasks
+
+    if options.tasks and options.fresh:
+        raise InvalidConfigError("--tasks and --fresh exclude one another")
+    if options.iterations < 1:
+        raise InvalidConfigError(f"--iterations is {options.iterations}; allowed: from 1")
+    if options.json and not options.json.parent.is_dir():
+        raise InvalidConfigError(f"--json {options.json}: there is no folder {options.json.parent}")
+    Bundle.load(options.bundle)
+    if options.tasks:
+        tasks = load_tasks(options.tasks)
+    elif options.fresh:
+        rng = np.random.default_rng(options.seed)
+        tasks = [t for name in FAMILIES for t in sample_tasks(name, options.fresh, rng)]
+    else:
+        tasks = validation_tasks()
+    _evaluate_tasks(options.bundle, list(tasks), options.iterations, options.workers, options.json)
+    return 0
+
+
+def _evaluate_run(folder: RunFolder, cfg: RunCfg) -> int:
+    from damsel.tasks import validation_tasks
+
+    workers = len(os.sched_getaffinity(0))
+    tasks = list(validation_tasks())
+    if cfg.preset == "smoke":
+        tasks = tasks[:: len(tasks) // len(FAMILIES)]
+    _evaluate_tasks(folder.bundle, tasks, _DEFAULT_ITERATIONS, workers, folder.evaluation)
+    return 0
+
+
+def _evaluate_tasks(
+    bundle: Path, tasks: list, iterations: int, workers: int, json: Path | None  # type: ignore[type-arg]
+) -> None:
+    from damsel.results import write_json
+    from damsel.tasks import training_tasks
+    from damsel_training.evaluation import baselines, evaluate, summary, summary_table
+    from damsel_training.progress import Progress
+
+    with Progress() as progress:
+        bar = progress.bar("evaluate", len(tasks))
+        results = evaluate(
+            bundle, tasks, iterations, workers, lambda done, total: bar(done, "")
+        )
+    if json:
+        write_json(results, json)
+    print(summary_table(summary(results), baselines(tasks, training_tasks())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

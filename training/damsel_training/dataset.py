@@ -1,0 +1,154 @@
+"""Lines 1-2 of Algorithm 1: the data set of expert roll-outs, and who made it.
+
+Noise is executed but never imitated, which teaches the way back to the expert's path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from damsel.tasks import Task
+from damsel_sim.physics import TabletopPhysics
+from damsel_training.errors import InvalidDatasetError
+from damsel_training.probes import probe_goal
+from damsel_training.rollouts import Rollouts, roll_out
+
+__all__ = [
+    "CollectCfg",
+    "ExpertDataset",
+    "ExpertPolicy",
+    "Teacher",
+    "collect_dataset",
+    "relabel",
+]
+
+Array = NDArray[np.float64]
+ExpertPolicy = Callable[[Array, Array], Array]
+"""Maps observations (n, 12) and goals (n, goal_dim) of one family to actions (n, 3)."""
+
+_PARTS = ("experts", "probes")
+
+
+@dataclass(frozen=True)
+class CollectCfg:
+    """Configuration.
+
+    Attributes:
+        rollouts: expert trajectories a task, and as many probes.
+        largest_noise: each trajectory's noise has a standard deviation drawn from 0 to this.
+        horizon: control steps of a trajectory.
+    """
+
+    rollouts: int = 12
+    largest_noise: float = 0.5
+    horizon: int = 100
+
+
+class Teacher:
+    """What the experts would do in every row, a row a task."""
+
+    def __init__(self, tasks: Sequence[Task], experts: Mapping[str, ExpertPolicy]) -> None:
+        self._experts = experts
+        self._rows = {
+            name: np.flatnonzero([task.family == name for task in tasks]) for name in experts
+        }
+        self._goals = {
+            name: np.array([task.goal for task in tasks if task.family == name])
+            for name in experts
+        }
+
+    def expert(self, observation: Array) -> Array:
+        """Actions (tasks, 3) towards each task's goal."""
+        return self._act(observation, lambda name, rows: self._goals[name])
+
+    def probe(self, observation: Array) -> Array:
+        """Actions (tasks, 3) of each family's probe, which knows no goal."""
+        return self._act(observation, lambda name, rows: probe_goal(name, observation[rows]))
+
+    def _act(
+        self, observation: Array, goals: Callable[[str, NDArray[np.int64]], Array]
+    ) -> Array:
+        actions = np.zeros((len(observation), 3))
+        for name, rows in self._rows.items():
+            if rows.size:
+                actions[rows] = self._experts[name](observation[rows], goals(name, rows))
+        return actions
+
+
+def relabel(act: Callable[[Array], Array], states: Array) -> Array:
+    """What `act` would do (tasks, T, 3) in the states (tasks, T, 12) that another policy visited."""
+    return np.stack([act(states[:, step]) for step in range(states.shape[1])], axis=1)
+
+
+class ExpertDataset(NamedTuple):
+    """Roll-outs of all tasks, a row a task.
+
+    Attributes:
+        experts: towards the goals.
+        probes: that explore each task's family.
+    """
+
+    experts: list[Rollouts]
+    probes: list[Rollouts]
+
+    def save(self, path: Path) -> None:
+        """Write all of it or nothing, as one `.npz`."""
+        arrays = {
+            f"{part}/{field}": np.stack([getattr(rollouts, field) for rollouts in group])
+            for part, group in zip(_PARTS, self, strict=True)
+            for field in Rollouts._fields
+        }
+        staged = path.with_suffix(".partial.npz")
+        np.savez(staged, **arrays)  # type: ignore[arg-type]
+        staged.replace(path)
+
+    @classmethod
+    def load(cls, path: Path, tasks: int) -> ExpertDataset:
+        """Read a data set.
+
+        Raises:
+            InvalidDatasetError: it cannot be read, or is of another number of tasks.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                groups = [
+                    [
+                        Rollouts(*fields)
+                        for fields in zip(
+                            *(arrays[f"{part}/{field}"] for field in Rollouts._fields),
+                            strict=True,
+                        )
+                    ]
+                    for part in _PARTS
+                ]
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise InvalidDatasetError(f"{path} is not a data set of experts ({error})") from None
+        found = len(groups[0][0].observations)
+        if found != tasks:
+            raise InvalidDatasetError(f"{path} holds {found} tasks; needed: {tasks}")
+        return cls(*groups)
+
+
+def collect_dataset(
+    tasks: Sequence[Task],
+    experts: Mapping[str, ExpertPolicy],
+    cfg: CollectCfg,
+    rng: np.random.Generator,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ExpertDataset:
+    """Roll out every expert on every task of its family, and every family's probe."""
+    teacher = Teacher(tasks, experts)
+    physics = TabletopPhysics(len(tasks))
+    dataset = ExpertDataset([], [])
+    for done in range(cfg.rollouts):
+        noise = rng.uniform(0.0, cfg.largest_noise, len(tasks))
+        dataset.experts.append(roll_out(physics, teacher.expert, cfg.horizon, noise, rng))
+        dataset.probes.append(roll_out(physics, teacher.probe, cfg.horizon, noise, rng))
+        progress(done + 1, cfg.rollouts)
+    return dataset

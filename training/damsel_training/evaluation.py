@@ -1,0 +1,178 @@
+"""Evaluation of a bundle: Algorithm 2 on many tasks, beside two baselines that need no learning."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from damsel.bundle import Bundle
+from damsel.families import FAMILIES
+from damsel.results import AdaptationResult, TrajectoryResult
+from damsel.tasks import Task, is_solved
+from damsel_sim.adaptation import OfflineRun, adapt_offline
+
+__all__ = ["FamilySummary", "baselines", "evaluate", "result_of", "summary", "summary_table"]
+
+
+def result_of(run: OfflineRun, task: Task) -> AdaptationResult:
+    """The record of one run."""
+    trajectories = [
+        TrajectoryResult(
+            stage=record.stage,
+            family=record.family,
+            return_sum=total,
+            final_distance=distance,
+            latent=tuple(float(value) for value in record.latent),
+        )
+        for record, total, distance in zip(
+            run.adaptation.records, run.returns, run.final_distances, strict=True
+        )
+    ]
+    return AdaptationResult.of(
+        task,
+        str(run.adaptation.family),
+        trajectories,
+        steps=run.steps,
+        wall_seconds=run.wall_seconds,
+        peak_contact_force=run.peak_contact_force,
+    )
+
+
+def _evaluate_one(bundle_path: str, task: Task, iterations: int) -> AdaptationResult:
+    return result_of(adapt_offline(_load(bundle_path), task, iterations), task)
+
+
+_loaded: dict[str, Bundle] = {}
+
+
+def _load(path: str) -> Bundle:
+    if path not in _loaded:
+        _loaded[path] = Bundle.load(path)
+    return _loaded[path]
+
+
+def evaluate(
+    bundle_path: Path,
+    tasks: Sequence[Task],
+    iterations: int,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[AdaptationResult]:
+    """Adapt to every task; the order of results is that of the tasks, whatever the workers.
+
+    Args:
+        bundle_path: folder of the bundle.
+        tasks: hidden tasks.
+        iterations: K, most adaptation trajectories after the probes.
+        workers: processes; results do not depend on it.
+        progress: told how many of how many tasks are done.
+    """
+    path = str(bundle_path)
+    results: list[AdaptationResult] = []
+    if workers <= 1:
+        for task in tasks:
+            results.append(_evaluate_one(path, task, iterations))
+            progress(len(results), len(tasks))
+        return results
+    # Forking a process that runs onnxruntime's or torch's threads can hang; spawning cannot.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        futures = [pool.submit(_evaluate_one, path, task, iterations) for task in tasks]
+        for future in futures:
+            results.append(future.result())
+            progress(len(results), len(tasks))
+    return results
+
+
+class FamilySummary(NamedTuple):
+    """Results of one family.
+
+    Attributes:
+        tasks: how many.
+        identified: part whose family was inferred rightly.
+        success: part solved by the last trajectory.
+        strict_success: the same at the strict threshold.
+        mean_distance: mean final distance, in the family's unit.
+        mean_trajectories: mean number of adaptation trajectories used.
+        peak_contact_force: newtons, largest over all tasks.
+    """
+
+    tasks: int
+    identified: float
+    success: float
+    strict_success: float
+    mean_distance: float
+    mean_trajectories: float
+    peak_contact_force: float
+
+
+def summary(results: Sequence[AdaptationResult]) -> dict[str, FamilySummary]:
+    """Summarise results by true family."""
+    by_family: dict[str, list[AdaptationResult]] = {}
+    for result in results:
+        by_family.setdefault(result.family_true, []).append(result)
+    return {
+        name: FamilySummary(
+            tasks=len(rows),
+            identified=float(np.mean([row.family_inferred == name for row in rows])),
+            success=float(np.mean([row.success for row in rows])),
+            strict_success=float(np.mean([row.strict_success for row in rows])),
+            mean_distance=float(np.mean([row.final_distance for row in rows])),
+            mean_trajectories=float(
+                np.mean([sum(t.stage == "adapt" for t in row.trajectories) for row in rows])
+            ),
+            peak_contact_force=max(row.peak_contact_force or 0.0 for row in rows),
+        )
+        for name, rows in by_family.items()
+    }
+
+
+def baselines(tasks: Sequence[Task], training: Sequence[Task]) -> dict[str, dict[str, float]]:
+    """Success of doing nothing, and of the best constant outcome, by family.
+
+    The constant outcome is the final state that solves most training tasks of the family, told
+    the family: what a policy scores that pushes, opens or pulls to one place always.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    for name, family in FAMILIES.items():
+        goals = np.array([task.goal for task in tasks if task.family == name])
+        known = np.array([task.goal for task in training if task.family == name])
+        if not len(goals):
+            continue
+        task = Task(name, tuple(float(value) for value in goals[0]))
+        threshold = family.success_threshold
+        axes = [np.linspace(low, high, 41) for low, high in zip(family.low, family.high, strict=True)]
+        outcomes = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, family.goal_dim)
+        solved = np.linalg.norm(outcomes[:, None] - known[None], axis=2) <= threshold
+        best = outcomes[int(solved.sum(axis=1).argmax())]
+        scores[name] = {
+            "nothing": float(np.mean([is_solved(float(np.linalg.norm(g)), task) for g in goals])),
+            "best constant": float((np.linalg.norm(goals - best, axis=1) <= threshold).mean()),
+        }
+    return scores
+
+
+def summary_table(
+    families: Mapping[str, FamilySummary], compared: Mapping[str, Mapping[str, float]]
+) -> str:
+    """The summary as aligned text."""
+    head = (
+        "family   tasks  identified  solved  strictly  do nothing  best constant"
+        "  mean distance  trajectories  peak force"
+    )
+    lines = [head]
+    for name, row in families.items():
+        other = compared.get(name, {})
+        lines.append(
+            f"{name:<7}  {row.tasks:>5}  {row.identified:>10.1%}  {row.success:>6.1%}  "
+            f"{row.strict_success:>8.1%}  {other.get('nothing', float('nan')):>10.1%}  "
+            f"{other.get('best constant', float('nan')):>13.1%}  "
+            f"{row.mean_distance:>10.4f} {FAMILIES[name].unit:<3}  "
+            f"{row.mean_trajectories:>11.2f}  {row.peak_contact_force:>8.1f} N"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,130 @@
+"""From trained networks to a model bundle that needs no torch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from damsel.bundle import Bundle, BundleMetadata, Normalisation, write_bundle
+from damsel.control import ControllerCfg
+from damsel.observation import OBSERVATION_DIM, TRANSITION_DIM
+from damsel_training.damsel import DamselCfg, prior_components
+from damsel_training.errors import DivergedError
+from damsel_training.networks import (
+    CONTEXT_CENTRE,
+    CONTEXT_SCALE,
+    OBSERVATION_CENTRE,
+    OBSERVATION_SCALE,
+    Encoder,
+    Policy,
+)
+
+__all__ = ["export_bundle"]
+
+_AGREEMENT = 1e-4
+
+
+def export_bundle(
+    path: Path,
+    encoder: Encoder,
+    policy: Policy,
+    cfg: DamselCfg,
+    provenance: Mapping[str, Any],
+) -> Bundle:
+    """Write a bundle, load it back, and hold it to the networks it came from.
+
+    Args:
+        path: the bundle's folder, replaced if it exists.
+        encoder: trained.
+        policy: trained.
+        cfg: the configuration of the meta-training.
+        provenance: commit, seeds, configuration and command.
+
+    Raises:
+        DivergedError: a weight is not finite.
+    """
+    for module in (encoder, policy):
+        if not all(torch.isfinite(weight).all() for weight in module.state_dict().values()):
+            raise DivergedError(f"the {type(module).__name__.lower()} has non-finite weights")
+    latent_dim = cfg.network.latent_dim
+    controller = ControllerCfg()
+    metadata = BundleMetadata(
+        components=prior_components(cfg.network),
+        control_rate_hz=1.0 / controller.control_period_s,
+        horizon=cfg.horizon,
+        step_size_m=controller.step_size_m,
+        observation_normalisation=Normalisation(OBSERVATION_CENTRE, OBSERVATION_SCALE),
+        context_normalisation=Normalisation(CONTEXT_CENTRE, CONTEXT_SCALE),
+        provenance=provenance,
+    )
+    write_bundle(
+        path,
+        encoder_onnx=_to_onnx(
+            encoder,
+            (torch.zeros(3, TRANSITION_DIM), torch.zeros(latent_dim)),
+            names=["context", "component"],
+            output="latent",
+            dynamic={"context": {0: "transitions"}},
+        ),
+        policy_onnx=_to_onnx(
+            policy,
+            (torch.zeros(3, OBSERVATION_DIM), torch.zeros(3, latent_dim)),
+            names=["observation", "latent"],
+            output="action",
+            dynamic={"observation": {0: "batch"}, "latent": {0: "batch"}, "action": {0: "batch"}},
+        ),
+        metadata=metadata,
+    )
+    bundle = Bundle.load(path)
+    _check_agreement(bundle, encoder, policy)
+    return bundle
+
+
+def _to_onnx(
+    module: torch.nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    *,
+    names: list[str],
+    output: str,
+    dynamic: dict[str, dict[int, str]],
+) -> bytes:
+    buffer = io.BytesIO()
+    # The tracing exporter: these graphs have no control flow, and it needs no further packages.
+    torch.onnx.export(
+        module.eval(),
+        inputs,
+        buffer,
+        input_names=names,
+        output_names=[output],
+        dynamic_axes=dynamic,
+        opset_version=17,
+        dynamo=False,
+    )
+    return buffer.getvalue()
+
+
+def _check_agreement(bundle: Bundle, encoder: Encoder, policy: Policy) -> None:
+    rng = np.random.default_rng(0)
+    family = bundle.families[0]
+    component = bundle.components[family]
+    context = CONTEXT_CENTRE + CONTEXT_SCALE * rng.standard_normal((17, TRANSITION_DIM))
+    observation = OBSERVATION_CENTRE + OBSERVATION_SCALE * rng.standard_normal(OBSERVATION_DIM)
+    with torch.no_grad():
+        latent = encoder(_single(context), _single(component)).numpy()
+        action = policy(_single(observation)[None], _single(component)[None])[0].numpy()
+    for name, here, there in (
+        ("encoder", bundle.encode(context, family), latent),
+        ("policy", bundle.act(observation, component), action),
+    ):
+        if np.abs(here - there).max() > _AGREEMENT * (1 + np.abs(there).max()):
+            raise DivergedError(f"the exported {name} does not agree with the trained one")
+
+
+def _single(values: NDArray[np.float64]) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float32)

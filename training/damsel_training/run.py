@@ -1,0 +1,169 @@
+"""A run: its configuration, its folder, and the stages that lead from nothing to a bundle.
+
+    <run>/run.yaml          the resolved configuration
+    <run>/experts/<family>  best.zip, scores.json, tensorboard/
+    <run>/dataset.npz       roll-outs of the experts
+    <run>/meta              checkpoint.pt, metrics.csv, tensorboard/
+    <run>/bundle            the model bundle
+    <run>/evaluation.json   one record a task
+
+Every stage does nothing if its result is there, and goes on from its last checkpoint if it was
+interrupted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from damsel.errors import InvalidConfigError
+from damsel.families import FAMILIES
+from damsel_training.damsel import DamselCfg
+from damsel_training.dataset import CollectCfg
+from damsel_training.errors import RunInUseError
+from damsel_training.experts import ExpertCfg
+
+__all__ = ["PRESETS", "RunCfg", "RunFolder", "plain"]
+
+
+@dataclass(frozen=True)
+class RunCfg:
+    """Everything that a run depends on.
+
+    Attributes:
+        preset: the name it was asked for under.
+        seed: of every stage; each draws from a generator of its own.
+        experts: by family.
+        collect: the data set.
+        damsel: meta-training.
+    """
+
+    preset: str
+    seed: int = 0
+    experts: Mapping[str, ExpertCfg] = field(
+        default_factory=lambda: {name: ExpertCfg() for name in FAMILIES}
+    )
+    collect: CollectCfg = field(default_factory=CollectCfg)
+    damsel: DamselCfg = field(default_factory=DamselCfg)
+
+    def rng(self, stage: str) -> np.random.Generator:
+        """The generator of a stage."""
+        return np.random.default_rng([self.seed, *stage.encode()])
+
+
+_SMOKE_EXPERT = ExpertCfg(steps=6_400, evaluate_every=3_200, evaluation_goals=8)
+
+PRESETS: dict[str, RunCfg] = {
+    # A few seconds a stage: shows that the chain holds, learns nothing.
+    "smoke": RunCfg(
+        "smoke",
+        experts=dict.fromkeys(FAMILIES, _SMOKE_EXPERT),
+        collect=CollectCfg(rollouts=2),
+        damsel=DamselCfg(iterations=2, training_steps=20, collect_rounds=2, kept_labels=6),
+    ),
+    # Under half an hour on two cores.
+    "quick": RunCfg(
+        "quick",
+        experts={
+            "push": ExpertCfg(steps=300_000),
+            "door": ExpertCfg(steps=160_000),
+            "drawer": ExpertCfg(steps=160_000),
+        },
+        damsel=DamselCfg(iterations=16),
+    ),
+}
+
+
+class RunFolder:
+    """Paths of a run's folder, and the lock that keeps it to one process."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.experts = root / "experts"
+        self.dataset = root / "dataset.npz"
+        self.meta = root / "meta"
+        self.bundle = root / "bundle"
+        self.evaluation = root / "evaluation.json"
+
+    @contextmanager
+    def opened(self, cfg: RunCfg) -> Iterator[None]:
+        """Hold the folder, and hold it to one configuration.
+
+        Raises:
+            RunInUseError: another process has it open.
+            InvalidConfigError: it was begun with another configuration.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with open(self.root / ".lock", "a", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunInUseError(
+                    f"{self.root} is in use by another run; wait for it or name another folder"
+                ) from None
+            self._hold_to(cfg)
+            yield
+
+    def _hold_to(self, cfg: RunCfg) -> None:
+        path = self.root / "run.yaml"
+        wanted = plain(cfg)
+        if not path.exists():
+            staged = path.with_suffix(".partial")
+            staged.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
+            staged.replace(path)
+            return
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if found != wanted:
+            raise InvalidConfigError(
+                f"{self.root} was begun with another configuration ({_difference(found, wanted)}); "
+                "name another folder or delete it"
+            )
+
+
+def plain(value: Any) -> Any:
+    """A configuration as plain data that YAML can hold."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value
+
+
+def _difference(found: Any, wanted: Any, where: str = "") -> str:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in [*wanted, *found]:
+            if found.get(key) != wanted.get(key):
+                return _difference(found.get(key), wanted.get(key), f"{where}.{key}".lstrip("."))
+    return f"{where}: {found!r} there, {wanted!r} asked for"
+
+
+def commit() -> str:
+    """The commit that this code is at, `+changes` if it was edited, `unknown` outside of git."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=here, capture_output=True, text=True, check=True,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "..", "../../sim",
+                      "../../core")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,208 @@
+"""The stages of a run; see `damsel_training.run` for its folder."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+import pickle
+import queue
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from damsel.families import FAMILIES
+from damsel.tasks import training_tasks
+from damsel_training.damsel import MetaLearner
+from damsel_training.dataset import ExpertDataset, collect_dataset
+from damsel_training.errors import DivergedError, InvalidDatasetError, MissingStageError
+from damsel_training.experts import Expert, ExpertCfg, train_expert
+from damsel_training.export import export_bundle
+from damsel_training.progress import Progress
+from damsel_training.run import RunCfg, RunFolder, commit, plain
+
+__all__ = ["collect", "experts", "export", "meta"]
+
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class _ExpertJob:
+    family: str
+    cfg: ExpertCfg
+    folder: Path
+    seed: int
+
+
+def experts(
+    cfg: RunCfg, folder: RunFolder, progress: Progress, families: Sequence[str] = tuple(FAMILIES)
+) -> None:
+    """Train the experts of some families, as many at a time as there are cores."""
+    bars = {name: progress.bar(f"expert {name}", cfg.experts[name].steps) for name in families}
+    context = multiprocessing.get_context("spawn")
+    workers = min(len(families), _cores())
+    # The longest first, so that the others fill the gaps.
+    order = sorted(families, key=lambda name: -cfg.experts[name].steps)
+    with context.Manager() as manager, ProcessPoolExecutor(workers, mp_context=context) as pool:
+        news = manager.Queue()
+        running = [
+            pool.submit(
+                _train_expert, _ExpertJob(name, cfg.experts[name], folder.experts, cfg.seed), news
+            )
+            for name in order
+        ]
+        while not all(future.done() for future in running) or not news.empty():
+            try:
+                name, done, note = news.get(timeout=_POLL_S)
+                bars[name](done, note)
+            except queue.Empty:
+                continue
+        for future in running:
+            future.result()
+
+
+def _train_expert(job: _ExpertJob, news: Any) -> None:
+    torch.set_num_threads(1)
+
+    def report(done: int, total: int, note: str) -> None:
+        news.put((job.family, min(done, total), note))
+
+    score = train_expert(job.family, job.cfg, job.folder, job.seed, report)
+    report(
+        job.cfg.steps,
+        job.cfg.steps,
+        f"best: success {score.success:.0%}, strict {score.strict_success:.0%}, "
+        f"peak force {score.peak_force_p95:.0f} N",
+    )
+
+
+def collect(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
+    """Store roll-outs of the experts (lines 1-2 of Algorithm 1)."""
+    bar = progress.bar("collect", cfg.collect.rollouts)
+    if folder.dataset.exists():
+        bar(cfg.collect.rollouts, "there already")
+        return
+    torch.set_num_threads(1)
+    dataset = collect_dataset(
+        training_tasks(),
+        _load_experts(folder),
+        cfg.collect,
+        cfg.rng("collect"),
+        lambda done, total: bar(done, ""),
+    )
+    dataset.save(folder.dataset)
+
+
+def meta(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
+    """Meta-train (lines 3-24 of Algorithm 1)."""
+    bar = progress.bar("meta-train", cfg.damsel.iterations)
+    torch.set_num_threads(_cores())
+    torch.manual_seed(cfg.seed)
+    folder.meta.mkdir(exist_ok=True)
+    learner = MetaLearner(cfg.damsel, training_tasks(), _load_experts(folder), cfg.rng("meta"))
+    if not _resume(learner, folder):
+        if not folder.dataset.exists():
+            raise MissingStageError(
+                f"no data set at {folder.dataset}; run `damsel-train collect` first"
+            )
+        learner.store(ExpertDataset.load(folder.dataset, len(learner.tasks)))
+    bar(learner.iteration, "")
+    with SummaryWriter(str(folder.meta / "tensorboard")) as board:
+        while learner.iteration < cfg.damsel.iterations:
+            metrics = _iterate(learner, folder)
+            for name, value in metrics.items():
+                board.add_scalar(name, value, learner.iteration)
+            _append_csv(folder.meta / "metrics.csv", {"iteration": learner.iteration} | metrics)
+            _save(learner.state_dict(), folder.meta / "checkpoint.pt")
+            last = max(cfg.damsel.collect_rounds - 1, 1)
+            distances = ", ".join(
+                f"{name} {metrics[f'final_distance_{last}/{name}']:.3f} {family.unit}"
+                for name, family in FAMILIES.items()
+            )
+            bar(learner.iteration, f"imitation {metrics['loss/bc']:.3f}; distance {distances}")
+
+
+def _iterate(learner: MetaLearner, folder: RunFolder) -> dict[str, float]:
+    before = learner.state_dict()
+    try:
+        losses = learner.train()
+    except DivergedError as error:
+        dump = folder.meta / "diverged.pt"
+        _save(before, dump)
+        raise DivergedError(f"{error}; {dump} holds the state that replays it") from None
+    return {f"loss/{name}": value for name, value in losses.items()} | learner.collect()
+
+
+def _resume(learner: MetaLearner, folder: RunFolder) -> bool:
+    path = folder.meta / "checkpoint.pt"
+    if not path.exists():
+        return False
+    learner.load_state_dict(_load_checkpoint(path))
+    return True
+
+
+def _load_checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        # Our own file, with NumPy arrays in it, which the restricted unpickler does not take.
+        state: dict[str, Any] = torch.load(path, weights_only=False)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InvalidDatasetError(
+            f"{path} is not a readable checkpoint ({first}); delete it to begin this stage anew"
+        ) from None
+    return state
+
+
+def export(
+    cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = None
+) -> Path:
+    """Write the bundle of the newest checkpoint; returns its folder."""
+    path = folder.meta / "checkpoint.pt"
+    if not path.exists():
+        raise MissingStageError(f"no checkpoint at {path}; run `damsel-train meta` first")
+    learner = MetaLearner(cfg.damsel, training_tasks(), {}, cfg.rng("export"))
+    learner.load_state_dict(_load_checkpoint(path))
+    target = output or folder.bundle
+    export_bundle(
+        target,
+        learner.encoder,
+        learner.policy,
+        cfg.damsel,
+        {
+            "commit": commit(),
+            "command": command,
+            "seeds": {"run": cfg.seed},
+            "configuration": plain(cfg),
+        },
+    )
+    return target
+
+
+def _load_experts(folder: RunFolder) -> dict[str, Expert]:
+    return {name: Expert.load(name, folder.experts) for name in FAMILIES}
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    staged = path.with_suffix(".partial")
+    torch.save(state, staged)
+    staged.replace(path)
+
+
+def _append_csv(path: Path, row: dict[str, float]) -> None:
+    fresh = not path.exists()
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row))
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+

@@ -73,17 +73,18 @@ def check_compilers() -> None:
     Raises:
         SetupError: If one is missing.
     """
-    for what, variable, names in (
+    for what, variable, usual in (
         ("C compiler", "CC", ("cc", "gcc", "clang")),
         ("C++ compiler", "CXX", ("c++", "g++", "clang++")),
-        ("make", "MAKE_PROGRAM", ("make", "gmake")),
+        ("make", "", ("make", "gmake")),
     ):
-        # CC may carry options after the compiler's name.
-        named = os.environ.get(variable, "").split()
-        if not any(shutil.which(name) for name in (named[:1] or names)):
+        # The variable may hold options after the compiler's name.
+        names = os.environ.get(variable, "").split()[:1] or usual
+        if not any(shutil.which(name) for name in names):
             raise SetupError(
-                f"no {what} found ({named[0] if named else ', '.join(names)}); install one "
-                "(Debian, Ubuntu: apt-get install build-essential; Fedora: dnf install gcc-c++ make)"
+                f"no {what} found ({', '.join(names)}); install one "
+                "(Debian, Ubuntu: apt-get install build-essential; "
+                "Fedora: dnf install gcc-c++ make)"
             )
 
 

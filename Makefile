@@ -1,0 +1,58 @@
+# Every command of the project; `make` alone lists them. The set-up is in scripts/bootstrap.
+
+PYTHON ?= python3
+FAMILY ?=
+GOAL ?=
+ARGS ?=
+
+BIN := .venv/bin
+# DDS stays on this machine unless the user has said otherwise.
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+
+.DEFAULT_GOAL := help
+.PHONY: help adapt test check lint fast-tests format bench train setup setup-run clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+adapt: setup-run ## adapt to a hidden task in simulation: make adapt [FAMILY=push GOAL=0.17,-0.04]
+	@$(BIN)/damsel-adapt $(if $(FAMILY),--family='$(FAMILY)') $(if $(GOAL),--goal='$(GOAL)') $(ARGS)
+
+test: setup ## run every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint fast-tests ## check format, lint, types; run the fast tests
+
+lint: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+fast-tests: setup
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+format: setup ## format the code and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## run the benchmarks
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+train: setup ## from nothing to an evaluated bundle, in less than half an hour
+	@$(BIN)/damsel-train all --preset quick $(ARGS)
+
+setup: python ## make the environment and build the workspace; all other commands do so themselves
+	@$(PYTHON) scripts/bootstrap all
+
+setup-run: python
+	@$(PYTHON) scripts/bootstrap run
+
+.PHONY: python
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "set-up: error: no $(PYTHON) found; install Python \
+	3.11 or newer (Debian: apt-get install python3 python3-dev python3-venv)" >&2; exit 1; }
+
+clean: ## remove the environment and all that was built, but no training run
+	rm -rf .venv ros2_ws/build ros2_ws/install ros2_ws/log log build dist
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

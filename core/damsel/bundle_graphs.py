@@ -14,6 +14,10 @@ __all__ = ["Graph"]
 
 _FLOAT32 = "tensor(float)"
 
+# How ONNX's protobuf says that a tensor is kept in another file: the entry `location`. Such a
+# file would be read from the working directory, and no checksum would cover it.
+_EXTERNAL_DATA = b"\n\x08location\x12"
+
 
 class Graph:
     """One graph with float32 inputs and one float32 output, run deterministically on one thread."""
@@ -39,6 +43,10 @@ class Graph:
         """
         self._name = name
         self._output = output[0]
+        if _EXTERNAL_DATA in content:
+            raise InvalidBundleError(
+                f"{name} keeps weights in another file; allowed: everything in one file"
+            )
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

@@ -27,13 +27,15 @@ from damsel.kinematics import (
     tool_down_rotation,
 )
 from damsel.safety import SafetyCfg, SafetyLayer
-from damsel.scene import NOMINAL_POSTURE
+from damsel.scene import HOME_JOINT_POSITIONS, NOMINAL_POSTURE
 
-__all__ = ["ControlStep", "ControllerCfg", "EndEffectorController"]
+__all__ = ["ControlStep", "ControllerCfg", "EndEffectorController", "joint_positions_for"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+_IK_ITERATIONS = 100
+_IK_LARGEST_STEP_RAD = 0.1
 
 @dataclass(frozen=True)
 class ControllerCfg:
@@ -45,6 +47,8 @@ class ControllerCfg:
         lead_limit_m: how far the set point may be from the measured end effector, along an axis,
             before a command is added.
         arrival_ticks: fewest ticks over which a joint goal is approached.
+        wall_margin_m: how far inside the safety layer's box set points stay, so that an arm
+            moving along a wall does not bulge into it and get stopped.
         damping: weights of the inverse kinematics.
         safety: limits.
     """
@@ -53,6 +57,7 @@ class ControllerCfg:
     step_size_m: float = 0.01
     lead_limit_m: float = 0.005
     arrival_ticks: int = 2
+    wall_margin_m: float = 0.003
     damping: DampingCfg = field(default_factory=lambda: DampingCfg(posture_gain=0.02))
     safety: SafetyCfg = field(default_factory=SafetyCfg)
 
@@ -97,7 +102,7 @@ class EndEffectorController:
         self._model = model
         self._safety = SafetyLayer(cfg.safety, rows, model)
         self._rotation = tool_down_rotation()
-        margin = cfg.safety.curvature_margin_m
+        margin = cfg.safety.curvature_margin_m + cfg.wall_margin_m
         self._low = np.asarray(cfg.safety.workspace_low_base) + margin
         self._high = np.asarray(cfg.safety.workspace_high_base) - margin
         self._set_point = np.zeros((rows, 3))
@@ -151,8 +156,18 @@ class EndEffectorController:
         target = np.clip(anchor + step, self._low, self._high)
         applied = target - anchor
         self._set_point = target
-        self._goal = self._goal + differential_inverse(
-            self._goal, target, self._rotation, NOMINAL_POSTURE, cfg.damping, self._model
+        # From where the joints are commanded to be, so that a goal that the safety layer refuses
+        # is not built upon. The null space moves only along with the tool: an arm that is told
+        # to stay is still.
+        start = self._safety.positions
+        self._goal = start + differential_inverse(
+            start,
+            target,
+            self._rotation,
+            NOMINAL_POSTURE,
+            cfg.damping,
+            self._model,
+            posture_share=np.abs(applied).max(axis=1) / cfg.step_size_m,
         )
         return applied, ~finite | (np.abs(applied - asked) > 1e-9).any(axis=1)
 
@@ -182,3 +197,21 @@ class EndEffectorController:
         ticks = [self.tick(tick) for tick in range(self.cfg.ticks_per_step)]
         positions, velocities, _ = (np.stack(parts, axis=1) for parts in zip(*ticks, strict=True))
         return ControlStep(positions, velocities, applied, clipped)
+
+
+def joint_positions_for(
+    position_base: Array, cfg: DampingCfg | None = None, model: ArmModel = SAWYER
+) -> Array:
+    """Joint positions (n, 7) that hold the tool, pointing down, at positions (n, 3) in metres.
+
+    Iterates the controller's own inverse kinematics from home, so it lands in the postures that
+    the controller itself would reach.
+    """
+    cfg = cfg or ControllerCfg().damping
+    joints = np.repeat(HOME_JOINT_POSITIONS[None], len(position_base), axis=0)
+    for _ in range(_IK_ITERATIONS):
+        step = differential_inverse(
+            joints, position_base, tool_down_rotation(), NOMINAL_POSTURE, cfg, model
+        )
+        joints = joints + np.clip(step, -_IK_LARGEST_STEP_RAD, _IK_LARGEST_STEP_RAD)
+    return joints

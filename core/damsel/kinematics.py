@@ -251,6 +251,7 @@ def differential_inverse(
     posture: Array,
     cfg: DampingCfg,
     model: ArmModel = SAWYER,
+    posture_share: Array | None = None,
 ) -> Array:
     """One damped-least-squares step towards a pose, with the null space drawn to a posture.
 
@@ -264,6 +265,7 @@ def differential_inverse(
         posture: (7,), radians.
         cfg: weights.
         model: the arm.
+        posture_share: (n,), from 0 to 1, how much of `cfg.posture_gain` counts; all by default.
 
     Returns:
         (n, 7) joint displacement in radians.
@@ -279,6 +281,8 @@ def differential_inverse(
     jacobian *= weights[None, :, None]
     error *= weights
     toward_posture = cfg.posture_gain * (posture - joint_positions)
+    if posture_share is not None:
+        toward_posture *= posture_share[:, None]
     # J# e + (I - J# J) p  =  p + J# (e - J p): one solve serves both terms.
     residual = error - np.einsum("nij,nj->ni", jacobian, toward_posture)
     gram = np.einsum("nij,nkj->nik", jacobian, jacobian) + cfg.damping**2 * np.eye(6)

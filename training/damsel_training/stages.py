@@ -77,7 +77,7 @@ def _train_expert(job: _ExpertJob, news: Any) -> None:
         job.cfg.steps,
         job.cfg.steps,
         f"best: success {score.success:.0%}, strict {score.strict_success:.0%}, "
-        f"peak force {score.peak_force_p95:.0f} N",
+        f"peak force {score.peak_force:.0f} N",
     )
 
 

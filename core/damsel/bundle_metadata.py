@@ -40,15 +40,11 @@ class Normalisation:
         Raises:
             InvalidBundleError: If they are not vectors of one length, finite, with scale above 0.
         """
-        for name in ("centre", "scale"):
-            vector = _vector(getattr(self, name), f"normalisation {name}", self._length)
-            object.__setattr__(self, name, vector)
-        if not (self.scale > 0).all():
+        object.__setattr__(self, "centre", _vector(self.centre, "normalisation centre"))
+        scale = _vector(self.scale, "normalisation scale", len(self.centre))
+        if not (scale > 0).all():
             raise InvalidBundleError("normalisation scale is not above 0 everywhere")
-
-    @property
-    def _length(self) -> int:
-        return int(np.size(self.centre))
+        object.__setattr__(self, "scale", scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +120,15 @@ def _components(components: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.flo
     unknown = next((name for name in components if name not in FAMILIES), None)
     if unknown is not None:
         raise InvalidBundleError(f"unknown family {brief(unknown)}; allowed: {', '.join(FAMILIES)}")
-    length = int(np.size(cast("Any", next(iter(components.values())))))
-    if not 1 <= length <= _MAX_LATENT_DIM:
+    vectors: dict[str, NDArray[np.float64]] = {}
+    length: int | None = None
+    for name, values in components.items():
+        vectors[name] = _vector(values, f"component of {name}", length)
+        length = len(vectors[name])
+    if length is None or not 1 <= length <= _MAX_LATENT_DIM:
         raise InvalidBundleError(
             f"components have length {length}; allowed: 1 to {_MAX_LATENT_DIM}"
         )
-    vectors = {
-        name: _vector(values, f"component of {name}", length) for name, values in components.items()
-    }
     if len({vector.tobytes() for vector in vectors.values()}) != len(vectors):
         raise InvalidBundleError("two families have the same component")
     return vectors
@@ -158,16 +155,17 @@ def _check_number(name: str, value: object, low: float, high: float, whole: bool
         raise InvalidBundleError(f"{name} is {brief(value)}; allowed: {allowed}")
 
 
-def _vector(values: ArrayLike, what: str, length: int) -> NDArray[np.float64]:
-    """Return a read-only copy of finite numbers (length,)."""
-    if isinstance(values, list) and not all(map(_is_number, values)):
-        raise InvalidBundleError(f"{what} is {brief(values)}; allowed: numbers")
+def _vector(values: ArrayLike, what: str, length: int | None = None) -> NDArray[np.float64]:
+    """Return a read-only copy of finite numbers (n,), n = length if given."""
     try:
+        if not isinstance(values, np.ndarray) and not _is_list_of_numbers(values):
+            raise TypeError
         vector = np.array(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise InvalidBundleError(f"{what} is {brief(values)}; allowed: numbers") from None
-    if vector.shape != (length,):
-        raise InvalidBundleError(f"{what} has shape {vector.shape}; allowed: ({length},)")
+    if vector.ndim != 1 or len(vector) != (len(vector) if length is None else length):
+        wanted = "any" if length is None else length
+        raise InvalidBundleError(f"{what} has shape {vector.shape}; allowed: ({wanted},)")
     # The graphs compute in float32, where larger numbers are infinite.
     if not (np.abs(vector) <= np.finfo(np.float32).max).all():
         raise InvalidBundleError(f"{what} is not finite")
@@ -175,5 +173,7 @@ def _vector(values: ArrayLike, what: str, length: int) -> NDArray[np.float64]:
     return vector
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_list_of_numbers(values: object) -> bool:
+    return isinstance(values, (list, tuple)) and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
+    )

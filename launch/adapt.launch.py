@@ -5,6 +5,7 @@ ros2 launch damsel_ros adapt.launch.py robot:=sim family:=door goal:=0.62
 
 from __future__ import annotations
 
+from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
@@ -18,8 +19,6 @@ from launch.substitutions import (
     ThisLaunchFileDir,
 )
 from launch_ros.actions import Node
-
-from launch import LaunchDescription
 
 _OPTIONS = {
     "robot": ("sim", "The arm: sim or sawyer."),

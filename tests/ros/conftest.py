@@ -1,11 +1,26 @@
-"""Tests that need ROS 2 and the built workspace; elsewhere they are skipped, and say so."""
+"""Tests that need ROS 2 and the built workspace; elsewhere they are skipped, and say so.
+
+What runs nodes runs them as processes of their own, in a DDS domain of its own.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import SystemRandom
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.tiny_bundle import write_tiny_bundle
+
+if TYPE_CHECKING:
+    from damsel_ros.operator_client import Operator
+    from damsel_ros.processes import NodeProcess
+    from tests.ros.watcher import Watcher
+
+ROOT = Path(__file__).parents[2]
 
 _HERE = Path(__file__).parent
 _MISSING = [
@@ -34,3 +49,79 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker("ros")
+
+
+@pytest.fixture(scope="session")
+def long_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that solves nothing, with trajectories as long as those of the shipped one."""
+    path = tmp_path_factory.mktemp("bundles") / "long"
+    write_tiny_bundle(path, horizon=100)
+    return path
+
+
+@pytest.fixture(scope="session")
+def shipped_bundle() -> Path:
+    """The bundle that `damsel-adapt` uses unless told otherwise."""
+    path = ROOT / "models" / "default"
+    if not (path / "bundle.yaml").is_file():
+        pytest.skip("models/default is not there; damsel-train makes it")
+    return path
+
+
+@pytest.fixture
+def domain_id(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A DDS domain of its own, with rclpy up in this process."""
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+    from rclpy.utilities import try_shutdown
+
+    from damsel_ros.node_main import prepare_dds
+    from damsel_ros.processes import free_domain_id
+
+    number = free_domain_id(SystemRandom())
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    prepare_dds()
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    yield number
+    try_shutdown()
+
+
+StartNodes = Callable[..., "dict[str, NodeProcess]"]
+
+
+@pytest.fixture
+def start(domain_id: int, tmp_path: Path, long_bundle: Path) -> Iterator[StartNodes]:
+    """Start the three nodes; keywords are those of `start_nodes`."""
+    from damsel_ros.nodes import start_nodes
+    from damsel_ros.processes import NodeProcesses
+
+    defaults = {
+        "robot": "sim",
+        "mode": "lockstep",
+        "bundle": long_bundle,
+        "composed": False,
+        "run_folder": tmp_path,
+    }
+    with NodeProcesses() as processes:
+        yield lambda **options: start_nodes(processes, **(defaults | options))
+
+
+@pytest.fixture
+def operator(domain_id: int) -> Iterator[Operator]:
+    """An operator of the nodes, who does not mind if one of them dies."""
+    from damsel_ros.nodes import NAMESPACE
+    from damsel_ros.operator_client import Operator
+
+    operator = Operator(namespace=NAMESPACE, check=lambda: None)
+    yield operator
+    operator.close()
+
+
+@pytest.fixture
+def watcher(domain_id: int) -> Iterator[Watcher]:
+    """Somebody who hears every topic."""
+    from tests.ros.watcher import Watcher
+
+    watcher = Watcher()
+    yield watcher
+    watcher.close()

@@ -17,7 +17,10 @@ def shared_files() -> list[tuple[str, list[str]]]:
     """
     folders: dict[str, list[str]] = {}
     for file in sorted([*Path("config").rglob("*"), *Path("launch").rglob("*")]):
-        if file.suffix in {".py", ".yaml", ".rviz", ".urdf"} and "__pycache__" not in file.parts:
+        if (
+            file.suffix in {".py", ".yaml", ".xml", ".rviz", ".urdf"}
+            and "__pycache__" not in file.parts
+        ):
             folders.setdefault(f"share/{PACKAGE}/{file.parent}", []).append(str(file))
     return list(folders.items())
 
@@ -29,7 +32,6 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
-        (f"share/{PACKAGE}/config", sorted(str(file) for file in Path("config").glob("*.yaml"))),
         *shared_files(),
     ],
     # The distribution `damsel` (core and simulation) is installed beside this package, not by it.

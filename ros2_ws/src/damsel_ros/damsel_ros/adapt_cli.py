@@ -25,7 +25,7 @@ from damsel.errors import DamselError, RobotError
 from damsel.results import AdaptationResult, write_json
 from damsel_msgs.msg import TrajectoryRecord
 from damsel_ros.adapt_options import Options, parse_options
-from damsel_ros.node_main import keep_dds_local
+from damsel_ros.node_main import prepare_dds
 from damsel_ros.nodes import NAMESPACE, start_nodes
 from damsel_ros.operator_client import Operator
 from damsel_ros.processes import NodeProcesses, free_domain_id
@@ -102,7 +102,7 @@ class _Interrupt:
 def _adapt(options: Options, interrupt: _Interrupt) -> AdaptationResult:
     """Start the nodes, adapt, and stop the nodes whatever happens."""
     with ExitStack() as stack:
-        keep_dds_local()
+        prepare_dds()
         processes = stack.enter_context(NodeProcesses())
         if not options.attach:
             if "ROS_DOMAIN_ID" not in os.environ:

@@ -17,8 +17,9 @@ from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT
 from damsel.errors import DamselError, InvalidConfigError
+from damsel_ros.share import config_file
 
-__all__ = ["ClosableNode", "keep_dds_local", "run_nodes", "start_ros"]
+__all__ = ["ClosableNode", "prepare_dds", "run_nodes", "start_ros"]
 
 OPERATOR_PID = "DAMSEL_OPERATOR_PID"
 """Environment variable with the process that started a node, which must not outlive it."""
@@ -38,9 +39,10 @@ class ClosableNode(Protocol):
         ...
 
 
-def keep_dds_local() -> None:
-    """Keep DDS on this machine unless the user has said otherwise."""
+def prepare_dds() -> None:
+    """Keep DDS on this machine and quick to find others, unless the user has said otherwise."""
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(config_file("fastdds.xml")))
 
 
 def start_ros(args: Sequence[str] | None = None) -> None:
@@ -52,7 +54,7 @@ def start_ros(args: Sequence[str] | None = None) -> None:
     Raises:
         InvalidConfigError: If the ROS arguments or a parameter file cannot be read.
     """
-    keep_dds_local()
+    prepare_dds()
     try:
         rclpy.init(args=None if args is None else list(args))
     except RuntimeError as error:  # base of the private classes for every kind of bad argument

@@ -9,24 +9,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from damsel_ros.processes import NodeProcesses
+from damsel_ros.processes import NodeProcess, NodeProcesses
+from damsel_ros.share import config_file
 
-__all__ = ["NAMESPACE", "parameter_file", "start_nodes"]
+__all__ = ["NAMESPACE", "start_nodes"]
 
 NAMESPACE = "/damsel"
 """Namespace of every node, topic, service and action."""
 
 _NODES = ("robot", "task", "adapt")
-
-
-def parameter_file(robot: str) -> Path:
-    """Return the parameter file for a robot of that name."""
-    beside_source = Path(__file__).resolve().parents[1] / "config" / f"{robot}.yaml"
-    if beside_source.is_file():
-        return beside_source
-    from ament_index_python.packages import get_package_share_path
-
-    return Path(get_package_share_path("damsel_ros")) / "config" / f"{robot}.yaml"
 
 
 def start_nodes(
@@ -37,7 +28,7 @@ def start_nodes(
     bundle: Path,
     composed: bool,
     run_folder: Path,
-) -> None:
+) -> dict[str, NodeProcess]:
     """Start the three nodes, each in a process of its own or all in one.
 
     Args:
@@ -47,19 +38,20 @@ def start_nodes(
         bundle: Parameter `bundle` of the adapt node.
         composed: Whether all three share one process.
         run_folder: Where the parameters of this run are written.
+
+    Returns:
+        The processes by name.
     """
     overrides = run_folder / "overrides.yaml"
     write_overrides(
         overrides, {"robot": {"mode": mode}, "adapt": {"bundle": str(bundle.resolve())}}
     )
     arguments = ["--ros-args", "-r", f"__ns:={NAMESPACE}"]
-    for file in (parameter_file(robot), overrides):
+    for file in (config_file(f"{robot}.yaml"), overrides):
         arguments += ["--params-file", str(file)]
     if composed:
-        processes.start("composed", "damsel_ros.composed", arguments)
-        return
-    for name in _NODES:
-        processes.start(name, f"damsel_ros.{name}_node", arguments)
+        return {"composed": processes.start("composed", "damsel_ros.composed", arguments)}
+    return {name: processes.start(name, f"damsel_ros.{name}_node", arguments) for name in _NODES}
 
 
 def write_overrides(path: Path, values: Mapping[str, Mapping[str, str]]) -> None:

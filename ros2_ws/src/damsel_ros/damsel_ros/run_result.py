@@ -18,20 +18,21 @@ def result_of(run: Run, task: Task) -> AdaptationResult:
         run: What the operator saw.
         task: The hidden task.
     """
-    return AdaptationResult(
-        task=task,
-        family_inferred=run.result.family,
-        trajectories=tuple(
+    records = run.result.trajectories
+    return AdaptationResult.of(
+        task,
+        run.result.family,
+        [
             TrajectoryResult(
                 stage=record.stage,
                 family=record.family,
-                total_return=record.return_sum,
+                return_sum=record.return_sum,
                 final_distance=distance,
                 latent=tuple(record.latent),
-                steps=record.steps,
             )
-            for record, distance in zip(run.result.trajectories, run.final_distances, strict=True)
-        ),
+            for record, distance in zip(records, run.final_distances, strict=True)
+        ],
+        steps=sum(record.steps for record in records),
         wall_seconds=run.wall_s,
         peak_contact_force=(
             None if math.isnan(run.peak_contact_force_n) else run.peak_contact_force_n

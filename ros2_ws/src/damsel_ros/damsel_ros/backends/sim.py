@@ -31,8 +31,6 @@ class SimBackend:
             joint_names=_JOINT_NAMES,
         )
         self._simulated: SimulatedRobot | None = None
-        self._observation = np.empty(0)
-        self._velocities = np.zeros(len(_JOINT_NAMES))
         self._peak_contact_force_n = 0.0
 
     @property
@@ -43,7 +41,7 @@ class SimBackend:
     def connect(self) -> None:
         """Build the simulation."""
         self._simulated = SimulatedRobot()
-        self.reset()
+        self._simulated.reset()
 
     def close(self) -> None:
         """Drop the simulation."""
@@ -51,23 +49,20 @@ class SimBackend:
 
     def reset(self) -> None:
         """Put the simulation back to its start."""
-        self._observation = self._robot.reset()
-        self._velocities = np.zeros(len(_JOINT_NAMES))
+        self._robot.reset()
 
     def observe(self) -> NDArray[np.float64]:
         """Return the observation (12,) after the latest step or reset."""
-        return self._observation
+        return self._robot.observe()
 
     def step(self, displacement_base: NDArray[np.float64]) -> AppliedStep:
         """Simulate one control period under a displacement (3,) in metres."""
         result = self._robot.step(displacement_base)
-        self._observation = result.observation
-        self._velocities = result.joint_velocities
         self._peak_contact_force_n = max(self._peak_contact_force_n, result.peak_contact_force)
         return AppliedStep(
             displacement_base=result.applied,
-            clipped=bool(result.clipped),
-            peak_contact_force_n=float(result.peak_contact_force),
+            clipped=result.clipped,
+            peak_contact_force_n=result.peak_contact_force,
         )
 
     def hold(self) -> None:
@@ -76,7 +71,7 @@ class SimBackend:
 
     def joint_states(self) -> JointStates:
         """Return the joint states after the latest step or reset."""
-        return JointStates(self._robot.joint_positions, self._velocities)
+        return JointStates(self._robot.joint_positions, self._robot.joint_velocities)
 
     def diagnostics(self) -> Mapping[str, str]:
         """Return the largest contact force since the simulation was built."""

@@ -37,6 +37,7 @@ BoolArray = NDArray[np.bool_]
 _IK_ITERATIONS = 100
 _IK_LARGEST_STEP_RAD = 0.1
 
+
 @dataclass(frozen=True)
 class ControllerCfg:
     """Configuration of the controller.
@@ -130,7 +131,7 @@ class EndEffectorController:
             joint_positions: (n, 7), radians.
             rows: (n,), which rows; all by default.
         """
-        chosen = np.ones(len(self._set_point), bool) if rows is None else rows
+        chosen: BoolArray = np.ones(len(self._set_point), np.bool_) if rows is None else rows
         self._safety.reset(joint_positions, rows)
         self._goal[chosen] = joint_positions[chosen]
         self._set_point[chosen] = end_effector_position(joint_positions[chosen], self._model)
@@ -147,7 +148,7 @@ class EndEffectorController:
             from the one asked for (n,).
         """
         cfg = self.cfg
-        finite = np.isfinite(displacement).all(axis=1)
+        finite: BoolArray = np.logical_and.reduce(np.isfinite(displacement), axis=1)
         asked = np.where(finite[:, None], displacement, 0.0)
         step = np.clip(asked, -cfg.step_size_m, cfg.step_size_m)
         measured = end_effector_position(joint_positions, self._model)

@@ -40,9 +40,7 @@ _HALF_PI = np.pi / 2
 
 def _rotation_from_rpy(roll: float, pitch: float, yaw: float) -> Array:
     """Rotation matrix of URDF roll-pitch-yaw angles (fixed axes x, y, z)."""
-    cr, sr, cp, sp, cy, sy = (
-        f(angle) for angle in (roll, pitch, yaw) for f in (np.cos, np.sin)
-    )
+    cr, sr, cp, sp, cy, sy = (f(angle) for angle in (roll, pitch, yaw) for f in (np.cos, np.sin))
     rotation = np.array(
         [
             [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
@@ -283,9 +281,10 @@ def differential_inverse(
     toward_posture = cfg.posture_gain * (posture - joint_positions)
     if posture_share is not None:
         toward_posture *= posture_share[:, None]
-    # J# e + (I - J# J) p  =  p + J# (e - J p): one solve serves both terms.
+    # One solve serves both terms: p plus J# applied to (e - J p), p the way to the posture.
     residual = error - np.einsum("nij,nj->ni", jacobian, toward_posture)
     gram = np.einsum("nij,nkj->nik", jacobian, jacobian) + cfg.damping**2 * np.eye(6)
-    return toward_posture + np.einsum(
+    step: Array = toward_posture + np.einsum(
         "nij,ni->nj", jacobian, np.linalg.solve(gram, residual[:, :, None])[:, :, 0]
     )
+    return step

@@ -33,6 +33,8 @@ __all__ = ["JointCommand", "SafetyCfg", "SafetyLayer", "Watchdog"]
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+_SAME_RAD_S = 1e-9  # a request changed by less than this was not changed
+
 
 @dataclass(frozen=True)
 class SafetyCfg:
@@ -116,7 +118,7 @@ class SafetyLayer:
             joint_positions: (n, 7), radians, measured.
             rows: (n,), which rows to take over; all by default.
         """
-        chosen = np.ones(len(self._positions), bool) if rows is None else rows
+        chosen: BoolArray = np.ones(len(self._positions), np.bool_) if rows is None else rows
         self._positions[chosen] = joint_positions[chosen]
         self._velocities[chosen] = 0.0
         self._box_violation[chosen] = self._violation(self._positions[chosen])
@@ -130,7 +132,7 @@ class SafetyLayer:
         Returns:
             The command for this tick.
         """
-        finite = np.isfinite(requested_velocities).all(axis=1)
+        finite = _all(np.isfinite(requested_velocities))
         # Bounded before anything is multiplied, so that huge finite requests cannot overflow.
         requested = np.where(finite[:, None], requested_velocities, 0.0)
         requested = np.clip(requested, -1e3, 1e3)
@@ -148,23 +150,24 @@ class SafetyLayer:
         self._velocities = velocities
         self._positions = self._positions + velocities * dt
         self._box_violation = np.where(allowed, violation, self._box_violation)
-        clipped = ~finite | (np.abs(velocities - requested_velocities) > 1e-9).any(axis=1)
-        return JointCommand(self._positions.copy(), self._velocities.copy(), clipped)
+        changed = ~_all(np.abs(velocities - requested_velocities) <= _SAME_RAD_S)
+        return JointCommand(self._positions.copy(), self._velocities.copy(), changed)
 
     def _ticks_to_stop(self) -> Array:
-        ticks: Array = np.max(np.abs(self._velocities) / self._velocity_change, axis=1)[:, None]
-        return np.maximum(ticks, 1e-12)
+        ticks = np.max(np.abs(self._velocities) / self._velocity_change, axis=1)
+        positive: Array = np.maximum(ticks, 1e-12)[:, None]
+        return positive
 
     def _stopping_point(self, positions: Array, velocities: Array) -> Array:
         ticks = np.max(np.abs(velocities) / self._velocity_change, axis=1)
-        return positions + velocities * (0.5 * self.cfg.tick_period_s * ticks)[:, None]
+        stop: Array = positions + velocities * (0.5 * self.cfg.tick_period_s * ticks)[:, None]
+        return stop
 
     def _inside_joints(self, positions: Array) -> BoolArray:
         # A joint beyond its limit may come back.
         low = np.minimum(self._low, self._positions)
         high = np.maximum(self._high, self._positions)
-        inside: BoolArray = ((positions >= low) & (positions <= high)).all(axis=1)
-        return inside
+        return _all((positions >= low) & (positions <= high))
 
     def _violation(self, positions: Array) -> Array:
         """Distance (n,) of the end effector beyond the box less its margin, metres; at least 0."""
@@ -175,6 +178,12 @@ class SafetyLayer:
         )
         violation: Array = np.maximum(outside, 0.0).max(axis=1)
         return violation
+
+
+def _all(conditions: BoolArray) -> BoolArray:
+    """Whether all of each row's conditions hold, (n,)."""
+    result: BoolArray = np.logical_and.reduce(conditions, axis=1)
+    return result
 
 
 def _scale_into(vectors: Array, limits: Array) -> Array:

@@ -1,1 +1,1 @@
-"""MuJoCo simulation of the Sawyer tabletop: physics, environments, the simulated robot, pictures."""
+"""MuJoCo simulation of the Sawyer tabletop: physics, environments, the robot, pictures."""

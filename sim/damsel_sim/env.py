@@ -25,13 +25,13 @@ HORIZON = 100
 _REACH_M = 0.5  # how far beyond the workspace an object or the tool may be seen
 
 
-def _observation_space() -> gymnasium.spaces.Box:
+def _observation_space() -> gymnasium.spaces.Box[np.float64]:
     low, high = WORKSPACE_LOW_BASE - _REACH_M, WORKSPACE_HIGH_BASE + _REACH_M
     objects = OBSERVATION_DIM // 3
     return gymnasium.spaces.Box(np.tile(low, objects), np.tile(high, objects), dtype=np.float64)
 
 
-def _action_space() -> gymnasium.spaces.Box:
+def _action_space() -> gymnasium.spaces.Box[np.float64]:
     return gymnasium.spaces.Box(-1.0, 1.0, (ACTION_DIM,), np.float64)
 
 
@@ -42,7 +42,7 @@ class TabletopEnv(gymnasium.Env[Array, Array]):
     is drawn anew from all families if it had none. The task is not part of the observation.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012, as Gymnasium has it
 
     def __init__(
         self, task: Task | None = None, horizon: int = HORIZON, render_mode: str | None = None
@@ -79,7 +79,7 @@ class TabletopEnv(gymnasium.Env[Array, Array]):
         truncated = self._step >= self._horizon
         return observation, float(reward(observation, self.task)), False, truncated, info
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """An image (height, width, 3) if the render mode is `rgb_array`."""
         if self.render_mode is None:
             return None
@@ -94,7 +94,8 @@ class TabletopEnv(gymnasium.Env[Array, Array]):
             self._renderer = None
 
     def _observe(self) -> Array:
-        return self._physics.observation()[0]
+        observation: Array = self._physics.observation()[0]
+        return observation
 
     def _info(self, peak_contact_force: float) -> dict[str, Any]:
         remaining = float(distance(self._observe(), self.task))
@@ -109,7 +110,9 @@ class TabletopEnv(gymnasium.Env[Array, Array]):
 class BatchedTabletopEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
     """Many tasks at once, a row a task, all in step; rows reset together after the horizon."""
 
-    metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP}
+    metadata: ClassVar[dict[str, Any]] = {
+        "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP
+    }
 
     def __init__(self, tasks: Sequence[Task], horizon: int = HORIZON, threads: int = 0) -> None:
         self.tasks = list(tasks)
@@ -122,10 +125,11 @@ class BatchedTabletopEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
         self._horizon = horizon
         self._step = 0
 
-    def reset(  # type: ignore[override]
+    def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Array, dict[str, Any]]:
-        """Start all trajectories; observations (n, 12)."""
+        """Start all trajectories; observations (n, 12). Nothing here is random."""
+        del seed, options
         self._physics.reset()
         self._step = 0
         return self._physics.observation(), {}

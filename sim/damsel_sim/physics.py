@@ -86,7 +86,9 @@ class _Servo:
         self._acceleration_gain = inertia[:joints, :joints] / kp[:, None]
         self._tick_period_s = tick_period_s
         # Where a substep ends within its tick, as the part of the tick still ahead.
-        self._ahead_s = tick_period_s * (1 - np.arange(1, substeps_per_tick + 1) / substeps_per_tick)
+        self._ahead_s = tick_period_s * (
+            1 - np.arange(1, substeps_per_tick + 1) / substeps_per_tick
+        )
 
     def control(self, positions: Array, velocities: Array, velocity_before: Array) -> Array:
         """Actuator targets (n, ticks * substeps, 7) of one control step.
@@ -102,7 +104,8 @@ class _Servo:
             "ij,ntj->nti", self._acceleration_gain, acceleration
         )
         target = (positions + forward)[:, :, None] - velocities[:, :, None] * self._ahead_s[:, None]
-        return target.reshape(len(positions), -1, positions.shape[-1])
+        control: Array = target.reshape(len(positions), -1, positions.shape[-1])
+        return control
 
 
 class TabletopPhysics:
@@ -140,7 +143,7 @@ class TabletopPhysics:
         self._warmstart = np.zeros((rows, self.model.nv))
         self._index = _index(self.model)
         self._rest = _rest_state(self.model, self._index)
-        self._state = np.repeat(self._rest[None], rows, axis=0)
+        self._state: Array = np.repeat(self._rest[None], rows, axis=0)
         self.reset()
 
     @property
@@ -151,12 +154,14 @@ class TabletopPhysics:
     @property
     def joint_positions(self) -> Array:
         """Measured joint positions (n, 7), radians."""
-        return self._state[:, self._index.joints]
+        positions: Array = self._state[:, self._index.joints]
+        return positions
 
     @property
     def joint_velocities(self) -> Array:
         """Measured joint velocities (n, 7), radians per second."""
-        return self._state[:, self._index.joint_velocities]
+        velocities: Array = self._state[:, self._index.joint_velocities]
+        return velocities
 
     @property
     def controller(self) -> EndEffectorController:

@@ -20,9 +20,7 @@ class Renderer:
         self._data = mujoco.MjData(model)
         self._renderer = mujoco.Renderer(model, height, width)
 
-    def render(
-        self, state: NDArray[np.float64], camera: str | None = None
-    ) -> NDArray[np.uint8]:
+    def render(self, state: NDArray[np.float64], camera: str | None = None) -> NDArray[np.uint8]:
         """Image (height, width, 3).
 
         Args:

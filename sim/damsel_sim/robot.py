@@ -50,16 +50,19 @@ class SimulatedRobot:
     @property
     def joint_positions(self) -> Array:
         """Measured joint positions (7,), radians."""
-        return self._physics.joint_positions[0].copy()
+        positions: Array = self._physics.joint_positions[0].copy()
+        return positions
 
     @property
     def joint_velocities(self) -> Array:
         """Measured joint velocities (7,), radians per second."""
-        return self._physics.joint_velocities[0].copy()
+        velocities: Array = self._physics.joint_velocities[0].copy()
+        return velocities
 
     def observe(self) -> Array:
         """Observation (12,) now, metres in frame `base`."""
-        return self._physics.observation()[0]
+        observation: Array = self._physics.observation()[0]
+        return observation
 
     def reset(self) -> Array:
         """Put everything back to the start and return the first observation (12,)."""

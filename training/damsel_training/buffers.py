@@ -76,9 +76,7 @@ class ContextBuffers:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, for a checkpoint."""
-        return {
-            "transitions": self._transitions, "lengths": self._lengths, "begun": self._begun
-        }
+        return {"transitions": self._transitions, "lengths": self._lengths, "begun": self._begun}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""

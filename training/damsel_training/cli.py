@@ -13,6 +13,7 @@ from pathlib import Path
 from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
+from damsel.tasks import Task, load_tasks, sample_tasks, training_tasks, validation_tasks
 from damsel_training.run import PRESETS, RunCfg, RunFolder
 
 __all__ = ["main"]
@@ -81,7 +82,9 @@ def _parser() -> OneLineParser:
             )
         if name == "export":
             stage.add_argument("--output", type=Path, metavar="DIR", help="folder of the bundle")
-    _add_evaluate(commands.add_parser("evaluate", help="run a bundle on hidden tasks in simulation"))
+    _add_evaluate(
+        commands.add_parser("evaluate", help="run a bundle on hidden tasks in simulation")
+    )
     return parser
 
 
@@ -93,16 +96,24 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--tasks", type=Path, metavar="FILE", help="YAML list of tasks (the 30 validation tasks)"
     )
     parser.add_argument(
-        "--fresh", type=_natural, default=0, metavar="N",
+        "--fresh",
+        type=_natural,
+        default=0,
+        metavar="N",
         help="instead, N random tasks a family drawn from --seed",
     )
     parser.add_argument(
-        "--iterations", type=int, default=_DEFAULT_ITERATIONS, metavar="K",
+        "--iterations",
+        type=int,
+        default=_DEFAULT_ITERATIONS,
+        metavar="K",
         help="adaptation trajectories at most (%(default)s)",
     )
     parser.add_argument("--seed", type=_natural, default=0, help="of fresh tasks (%(default)s)")
     parser.add_argument(
-        "--workers", type=_natural, default=len(os.sched_getaffinity(0)),
+        "--workers",
+        type=_natural,
+        default=len(os.sched_getaffinity(0)),
         help="processes; results do not depend on it (%(default)s)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write one record a task")
@@ -118,7 +129,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     import numpy as np
 
     from damsel.bundle import Bundle
-    from damsel.tasks import load_tasks, sample_tasks, validation_tasks
 
     if options.tasks and options.fresh:
         raise InvalidConfigError("--tasks and --fresh exclude one another")
@@ -139,8 +149,6 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _evaluate_run(folder: RunFolder, cfg: RunCfg) -> int:
-    from damsel.tasks import validation_tasks
-
     workers = len(os.sched_getaffinity(0))
     tasks = list(validation_tasks())
     if cfg.preset == "smoke":
@@ -150,18 +158,19 @@ def _evaluate_run(folder: RunFolder, cfg: RunCfg) -> int:
 
 
 def _evaluate_tasks(
-    bundle: Path, tasks: list, iterations: int, workers: int, json: Path | None  # type: ignore[type-arg]
+    bundle: Path,
+    tasks: Sequence[Task],
+    iterations: int,
+    workers: int,
+    json: Path | None,
 ) -> None:
     from damsel.results import write_json
-    from damsel.tasks import training_tasks
     from damsel_training.evaluation import baselines, evaluate, summary, summary_table
     from damsel_training.progress import Progress
 
     with Progress() as progress:
         bar = progress.bar("evaluate", len(tasks))
-        results = evaluate(
-            bundle, tasks, iterations, workers, lambda done, total: bar(done, "")
-        )
+        results = evaluate(bundle, tasks, iterations, workers, lambda done: bar(done, ""))
     if json:
         write_json(results, json)
     print(summary_table(summary(results), baselines(tasks, training_tasks())))

@@ -101,10 +101,10 @@ class MetaLearner:
             self._optimiser, cfg.iterations * cfg.training_steps, cfg.learning_rate / 20
         )
         # Line 3: replay buffers B_i; expert data D_i*, and beside it what probes should do.
-        tasks, horizon = len(self.tasks), cfg.horizon
-        self._buffers = ContextBuffers(tasks, cfg.kept_iterations, cfg.collect_rounds, horizon)
-        self._labels = LabelledStates(tasks, cfg.kept_labels, horizon)
-        self._probe_labels = LabelledStates(tasks, cfg.kept_labels, horizon)
+        rows, horizon = len(self.tasks), cfg.horizon
+        self._buffers = ContextBuffers(rows, cfg.kept_iterations, cfg.collect_rounds, horizon)
+        self._labels = LabelledStates(rows, cfg.kept_labels, horizon)
+        self._probe_labels = LabelledStates(rows, cfg.kept_labels, horizon)
         self.iteration = 0
 
     # Lines 1-2 happened: the experts exist, and so does the data set of their roll-outs.
@@ -159,7 +159,7 @@ class MetaLearner:
                 values = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
                 raise DivergedError(f"iteration {self.iteration}: a loss is not finite ({values})")
             self._optimiser.zero_grad()
-            total.backward()
+            total.backward()  # type: ignore[no-untyped-call]
             self._optimiser.step()  # lines 21-22
             self._schedule.step()
             for name, value in losses.items():
@@ -212,7 +212,8 @@ class MetaLearner:
         """L^BC: squared error of the policy under each task's latent, summed over the action."""
         states, actions = labels.sample(size, self._rng)
         predicted = self.policy(_tensor(states), latents[:, None].expand(-1, size, -1))
-        return ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
+        error: Tensor = ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
+        return error
 
     def _infer(self, contexts: NDArray[np.float32]) -> Tensor:
         with torch.no_grad():

@@ -5,6 +5,7 @@ Noise is executed but never imitated, which teaches the way back to the expert's
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,21 +60,18 @@ class Teacher:
             name: np.flatnonzero([task.family == name for task in tasks]) for name in experts
         }
         self._goals = {
-            name: np.array([task.goal for task in tasks if task.family == name])
-            for name in experts
+            name: np.array([task.goal for task in tasks if task.family == name]) for name in experts
         }
 
     def expert(self, observation: Array) -> Array:
         """Actions (tasks, 3) towards each task's goal."""
-        return self._act(observation, lambda name, rows: self._goals[name])
+        return self._act(observation, lambda name, _rows: self._goals[name])
 
     def probe(self, observation: Array) -> Array:
         """Actions (tasks, 3) of each family's probe, which knows no goal."""
         return self._act(observation, lambda name, rows: probe_goal(name, observation[rows]))
 
-    def _act(
-        self, observation: Array, goals: Callable[[str, NDArray[np.int64]], Array]
-    ) -> Array:
+    def _act(self, observation: Array, goals: Callable[[str, NDArray[np.int64]], Array]) -> Array:
         actions = np.zeros((len(observation), 3))
         for name, rows in self._rows.items():
             if rows.size:
@@ -82,7 +80,7 @@ class Teacher:
 
 
 def relabel(act: Callable[[Array], Array], states: Array) -> Array:
-    """What `act` would do (tasks, T, 3) in the states (tasks, T, 12) that another policy visited."""
+    """What `act` would do, (tasks, T, 3), in states (tasks, T, 12) that another policy visited."""
     return np.stack([act(states[:, step]) for step in range(states.shape[1])], axis=1)
 
 
@@ -127,7 +125,7 @@ class ExpertDataset(NamedTuple):
                     ]
                     for part in _PARTS
                 ]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InvalidDatasetError(f"{path} is not a data set of experts ({error})") from None
         found = len(groups[0][0].observations)
         if found != tasks:
@@ -140,9 +138,17 @@ def collect_dataset(
     experts: Mapping[str, ExpertPolicy],
     cfg: CollectCfg,
     rng: np.random.Generator,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int], object] = int,
 ) -> ExpertDataset:
-    """Roll out every expert on every task of its family, and every family's probe."""
+    """Roll out every expert on every task of its family, and every family's probe.
+
+    Args:
+        tasks: the training tasks.
+        experts: by family.
+        cfg: how many, and how noisy.
+        rng: source of the noise.
+        progress: told how many of `cfg.rollouts` are done.
+    """
     teacher = Teacher(tasks, experts)
     physics = TabletopPhysics(len(tasks))
     dataset = ExpertDataset([], [])
@@ -150,5 +156,5 @@ def collect_dataset(
         noise = rng.uniform(0.0, cfg.largest_noise, len(tasks))
         dataset.experts.append(roll_out(physics, teacher.expert, cfg.horizon, noise, rng))
         dataset.probes.append(roll_out(physics, teacher.probe, cfg.horizon, noise, rng))
-        progress(done + 1, cfg.rollouts)
+        progress(done + 1)
     return dataset

@@ -61,7 +61,7 @@ def evaluate(
     tasks: Sequence[Task],
     iterations: int,
     workers: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int], object] = int,
 ) -> list[AdaptationResult]:
     """Adapt to every task; the order of results is that of the tasks, whatever the workers.
 
@@ -70,14 +70,14 @@ def evaluate(
         tasks: hidden tasks.
         iterations: K, most adaptation trajectories after the probes.
         workers: processes; results do not depend on it.
-        progress: told how many of how many tasks are done.
+        progress: told how many tasks are done.
     """
     path = str(bundle_path)
     results: list[AdaptationResult] = []
     if workers <= 1:
         for task in tasks:
             results.append(_evaluate_one(path, task, iterations))
-            progress(len(results), len(tasks))
+            progress(len(results))
         return results
     # Forking a process that runs onnxruntime's or torch's threads can hang; spawning cannot.
     context = multiprocessing.get_context("spawn")
@@ -85,7 +85,7 @@ def evaluate(
         futures = [pool.submit(_evaluate_one, path, task, iterations) for task in tasks]
         for future in futures:
             results.append(future.result())
-            progress(len(results), len(tasks))
+            progress(len(results))
     return results
 
 
@@ -146,7 +146,9 @@ def baselines(tasks: Sequence[Task], training: Sequence[Task]) -> dict[str, dict
             continue
         task = Task(name, tuple(float(value) for value in goals[0]))
         threshold = family.success_threshold
-        axes = [np.linspace(low, high, 41) for low, high in zip(family.low, family.high, strict=True)]
+        axes = [
+            np.linspace(low, high, 41) for low, high in zip(family.low, family.high, strict=True)
+        ]
         outcomes = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, family.goal_dim)
         solved = np.linalg.norm(outcomes[:, None] - known[None], axis=2) <= threshold
         best = outcomes[int(solved.sum(axis=1).argmax())]

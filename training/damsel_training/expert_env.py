@@ -180,13 +180,19 @@ class ExpertEnv(VecEnv):
         """Keep the actions (n, 3) for `step_wait`."""
         self._actions = np.clip(actions, -1.0, 1.0).astype(np.float64)
 
-    def step_wait(self) -> tuple[NDArray[np.float32], Array, NDArray[np.bool_], list[dict[str, Any]]]:
+    def step_wait(
+        self,
+    ) -> tuple[NDArray[np.float32], Array, NDArray[np.bool_], list[dict[str, Any]]]:
         """Run one control step; at the horizon all rows start anew."""
         step = self._physics.step(self._actions * self._physics.cfg.step_size_m)
         self._step += 1
         arriving = self._physics.observation()
         terms = reward_terms(
-            self.cfg.reward, self.family, arriving, self._goal, self._actions,
+            self.cfg.reward,
+            self.family,
+            arriving,
+            self._goal,
+            self._actions,
             step.peak_contact_force,
         )
         for name, values in terms.items():
@@ -210,6 +216,7 @@ class ExpertEnv(VecEnv):
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """The attribute's value once a row, as Stable-Baselines3 asks for it."""
+        del indices
         return [getattr(self, attr_name, None)] * self.cfg.rows
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
@@ -220,16 +227,19 @@ class ExpertEnv(VecEnv):
         self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
     ) -> list[Any]:
         """Rows have no methods of their own."""
+        del method_name, method_args, indices, method_kwargs
         raise NotImplementedError("rows of ExpertEnv share their methods")
 
     def env_is_wrapped(
         self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: Any = None
     ) -> list[bool]:
         """No row is wrapped."""
+        del wrapper_class, indices
         return [False] * self.cfg.rows
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Goals come from the generator given to the constructor."""
+        del seed
         return [None] * self.cfg.rows
 
 

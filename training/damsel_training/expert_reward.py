@@ -90,8 +90,9 @@ def grasp_error(family: str, observation: Array, goal: Array) -> Array:
     distance = np.linalg.norm(goal - FAMILIES[family].state(observation), axis=1)
     point = grasp_point(family, observation, goal)
     # At the goal there is nothing left to push.
-    error: Array = np.linalg.norm(observation[:, END_EFFECTOR] - point, axis=1)
-    return error * np.clip(distance / 0.02, 0.2, 1.0)
+    to_point = np.linalg.norm(observation[:, END_EFFECTOR] - point, axis=1)
+    error: Array = to_point * np.clip(distance / 0.02, 0.2, 1.0)
+    return error
 
 
 def _inwards(family: str, observation: Array) -> Array:

@@ -166,7 +166,7 @@ def train_expert(
     model.set_logger(configure(str(home / "tensorboard"), ["tensorboard"]))
     callback = _Evaluation(family, cfg, home, progress)
     model.learn(
-        cfg.steps - model.num_timesteps, callback, reset_num_timesteps=False, log_interval=None
+        cfg.steps - model.num_timesteps, callback, reset_num_timesteps=False, log_interval=cfg.steps
     )
     done.write_text(json.dumps({"best": callback.best._asdict(), "steps": model.num_timesteps}))
     shutil.rmtree(home / "checkpoint", ignore_errors=True)

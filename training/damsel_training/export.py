@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,17 +66,15 @@ def export_bundle(
         path,
         encoder_onnx=_to_onnx(
             encoder,
-            (torch.zeros(3, TRANSITION_DIM), torch.zeros(latent_dim)),
-            names=["context", "component"],
+            {"context": torch.zeros(3, TRANSITION_DIM), "component": torch.zeros(latent_dim)},
             output="latent",
             dynamic={"context": {0: "transitions"}},
         ),
         policy_onnx=_to_onnx(
             policy,
-            (torch.zeros(3, OBSERVATION_DIM), torch.zeros(3, latent_dim)),
-            names=["observation", "latent"],
+            {"observation": torch.zeros(3, OBSERVATION_DIM), "latent": torch.zeros(3, latent_dim)},
             output="action",
-            dynamic={"observation": {0: "batch"}, "latent": {0: "batch"}, "action": {0: "batch"}},
+            dynamic={"observation": {0: "batch"}, "latent": {0: "batch"}},
         ),
         metadata=metadata,
     )
@@ -88,25 +85,28 @@ def export_bundle(
 
 def _to_onnx(
     module: torch.nn.Module,
-    inputs: tuple[torch.Tensor, ...],
+    inputs: dict[str, torch.Tensor],
     *,
-    names: list[str],
     output: str,
     dynamic: dict[str, dict[int, str]],
 ) -> bytes:
-    buffer = io.BytesIO()
-    # The tracing exporter: these graphs have no control flow, and it needs no further packages.
-    torch.onnx.export(
+    shapes = {
+        name: {axis: torch.export.Dim(label) for axis, label in dynamic.get(name, {}).items()}
+        for name in inputs
+    }
+    program = torch.onnx.export(
         module.eval(),
-        inputs,
-        buffer,
-        input_names=names,
+        kwargs=inputs,
+        input_names=list(inputs),
         output_names=[output],
-        dynamic_axes=dynamic,
-        opset_version=17,
-        dynamo=False,
+        dynamic_shapes=shapes,
+        opset_version=18,
+        dynamo=True,
+        verbose=False,
     )
-    return buffer.getvalue()
+    assert program is not None
+    content: bytes = program.model_proto.SerializeToString()
+    return content
 
 
 def _check_agreement(bundle: Bundle, encoder: Encoder, policy: Policy) -> None:

@@ -7,6 +7,7 @@ exactly as they come off the wire.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -53,9 +54,7 @@ FINE_SCALE_M = 0.02
 CONTEXT_CENTRE = np.concatenate(
     [OBSERVATION_CENTRE, np.zeros(ACTION_DIM), [0.5], OBSERVATION_CENTRE]
 )
-CONTEXT_SCALE = np.concatenate(
-    [OBSERVATION_SCALE, np.ones(ACTION_DIM), [0.5], OBSERVATION_SCALE]
-)
+CONTEXT_SCALE = np.concatenate([OBSERVATION_SCALE, np.ones(ACTION_DIM), [0.5], OBSERVATION_SCALE])
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class NetworkCfg:
 
 def _mlp(sizes: list[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for width_in, width_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for width_in, width_out in pairwise(sizes):
         layers += [nn.Linear(width_in, width_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -98,6 +97,9 @@ class Encoder(nn.Module):
     Deterministic and invariant to the order of transitions. The latent starts at the family's
     prior component f, and an empty context leaves it there.
     """
+
+    centre: Tensor
+    scale: Tensor
 
     def __init__(self, cfg: NetworkCfg) -> None:
         super().__init__()
@@ -125,7 +127,7 @@ class Encoder(nn.Module):
         features = torch.relu(self.transition(torch.cat([scaled[..., :split], moved], dim=-1)))
         if self.cfg.pooling == "attention":
             weights = torch.softmax(self.attention(features), dim=-2)
-            heads = features.unflatten(-1, (self.cfg.heads, -1))
+            heads = features.reshape(*features.shape[:-1], self.cfg.heads, -1)
             pooled = (weights.unsqueeze(-1) * heads).sum(dim=-3).flatten(-2)
         else:
             pooled = features.mean(dim=-2)
@@ -135,6 +137,9 @@ class Encoder(nn.Module):
 
 class Policy(nn.Module):
     """Observation and latent to action in [-1, 1]^3."""
+
+    centre: Tensor
+    scale: Tensor
 
     def __init__(self, cfg: NetworkCfg) -> None:
         super().__init__()
@@ -165,6 +170,9 @@ class Policy(nn.Module):
 
 class DynamicsModel(nn.Module):
     """Predicts (s' - s, r) from (s, a, z); its loss shapes the encoder (the paper's L^model)."""
+
+    centre: Tensor
+    scale: Tensor
 
     def __init__(self, cfg: NetworkCfg) -> None:
         super().__init__()

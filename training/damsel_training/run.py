@@ -104,7 +104,7 @@ class RunFolder:
             InvalidConfigError: it was begun with another configuration.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.root / ".lock", "a", encoding="utf-8") as lock:
+        with (self.root / ".lock").open("a", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -157,13 +157,18 @@ def commit() -> str:
 
     def git(*words: str) -> str:
         return subprocess.run(
-            ["git", *words], cwd=here, capture_output=True, text=True, check=True,
+            ["git", *words],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         ).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "..", "../../sim",
-                      "../../core")
+        changed = git(
+            "status", "--porcelain", "--untracked-files=no", "--", "..", "../../sim", "../../core"
+        )
         return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

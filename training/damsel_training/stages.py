@@ -93,7 +93,7 @@ def collect(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
         _load_experts(folder),
         cfg.collect,
         cfg.rng("collect"),
-        lambda done, total: bar(done, ""),
+        lambda done: bar(done, ""),
     )
     dataset.save(folder.dataset)
 
@@ -158,9 +158,7 @@ def _load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def export(
-    cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = None
-) -> Path:
+def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = None) -> Path:
     """Write the bundle of the newest checkpoint; returns its folder."""
     path = folder.meta / "checkpoint.pt"
     if not path.exists():
@@ -195,7 +193,7 @@ def _save(state: dict[str, Any], path: Path) -> None:
 
 def _append_csv(path: Path, row: dict[str, float]) -> None:
     fresh = not path.exists()
-    with open(path, "a", newline="", encoding="utf-8") as file:
+    with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(row))
         if fresh:
             writer.writeheader()
@@ -204,5 +202,3 @@ def _append_csv(path: Path, row: dict[str, float]) -> None:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
-
-

@@ -1,0 +1,77 @@
+"""`damsel-train` as a user meets it: the whole chain, and one line for every mistake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from damsel_training.cli import main
+from damsel_training.run import PRESETS, RunFolder
+
+
+def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "--bundle", "nowhere"], "nowhere"),
+        (["evaluate", "--iterations", "0"], "--iterations is 0; allowed: from 1"),
+        (["evaluate", "--iterations", "x"], "invalid int value"),
+        (["evaluate", "--tasks", "a", "--fresh", "3"], "exclude one another"),
+        (["evaluate", "--fresh", "-3"], "allowed: a whole number from 0"),
+        (["evaluate", "--json", "no/such/folder/x.json"], "there is no folder"),
+        (["all", "--preset", "huge"], "invalid choice: 'huge'"),
+        (["conquer"], "invalid choice: 'conquer'"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_bad_input_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert message in _refused(capsys, *arguments)
+
+
+def test_a_stage_names_the_one_that_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = str(tmp_path / "run")
+    assert "run `damsel-train experts` first" in _refused(
+        capsys, "collect", "--preset", "smoke", "--run", run
+    )
+    assert "run `damsel-train meta` first" in _refused(
+        capsys, "export", "--preset", "smoke", "--run", run
+    )
+
+
+def test_a_folder_belongs_to_one_configuration_and_one_process(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.opened(PRESETS["quick"]):
+        busy = _refused(capsys, "export", "--preset", "quick", "--run", str(tmp_path))
+        assert "is in use by another run" in busy
+    other = _refused(capsys, "export", "--preset", "quick", "--seed", "1", "--run", str(tmp_path))
+    assert "another configuration (seed: 0 there, 1 asked for)" in other
+
+
+@pytest.mark.slow
+def test_the_smoke_preset_runs_the_whole_chain_and_resumes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main(["all", "--preset", "smoke", "--run", str(run)]) == 0
+    assert "family" in capsys.readouterr().out
+    records = json.loads((run / "evaluation.json").read_text())
+    assert [record["family_true"] for record in records] == ["push", "door", "drawer"]
+    assert all(len(record["trajectories"]) == 7 for record in records)
+    checkpoint = (run / "meta" / "checkpoint.pt").stat().st_mtime_ns
+    assert main(["all", "--preset", "smoke", "--run", str(run)]) == 0
+    assert (run / "meta" / "checkpoint.pt").stat().st_mtime_ns == checkpoint

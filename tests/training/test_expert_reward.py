@@ -1,0 +1,88 @@
+"""The shaped reward leads a tool into the handle and behind the block, and bounds force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from damsel import scene
+from damsel.families import FAMILIES
+from damsel_training.expert_reward import (
+    ExpertRewardCfg,
+    grasp_error,
+    grasp_point,
+    reward_terms,
+)
+
+GOALS = {"push": (0.17, 0.05), "door": (0.5,), "drawer": (0.1,)}
+
+
+def _observation(tool: tuple[float, float, float]) -> np.ndarray:
+    return np.concatenate(
+        [
+            tool,
+            scene.BLOCK_START_BASE,
+            scene.door_handle_position(np.array(0.0)),
+            scene.DRAWER_HANDLE_START_BASE,
+        ]
+    )[None]
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_the_grasp_point_has_no_error(family: str) -> None:
+    goal = np.array([GOALS[family]])
+    point = grasp_point(family, _observation((0.45, 0.0, 0.04)), goal)[0]
+    assert grasp_error(family, _observation(tuple(point)), goal)[0] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("family", ["door", "drawer"])
+def test_the_way_into_a_handle_has_no_step_up(family: str) -> None:
+    """From home to the hover point, over the gap, and down: the error never rises by more than
+    the tool moves, so nothing holds a tool on the way."""
+    goal = np.array([GOALS[family]])
+    hooked = grasp_point(family, _observation((0.45, 0.0, 0.04)), goal)[0]
+    hover = np.array([hooked[0], hooked[1], scene.DRAWER_HANDLE_START_BASE[2] + 0.035])
+    way = np.concatenate(
+        [np.linspace((0.45, 0.0, hover[2]), hover, 60), np.linspace(hover, hooked, 40)]
+    )
+    errors = np.array([grasp_error(family, _observation(tuple(p)), goal)[0] for p in way])
+    assert (np.diff(errors) < 1e-9).all()
+
+
+def test_a_tool_in_front_of_the_bar_is_not_rewarded_for_going_down() -> None:
+    goal = np.array([GOALS["drawer"]])
+    x, y, z = scene.DRAWER_HANDLE_START_BASE
+    above = grasp_error("drawer", _observation((x - 0.03, y, z + 0.035)), goal)
+    below = grasp_error("drawer", _observation((x - 0.03, y, z - 0.03)), goal)
+    assert below > above
+
+
+def test_a_block_abreast_of_its_goal_is_pushed_from_the_side() -> None:
+    observation = _observation((0.45, 0.0, 0.04))
+    observation[0, 3:5] += (0.17, 0.0)
+    left = grasp_point("push", observation, np.array([[0.17, 0.1]]))[0]
+    assert left[1] < observation[0, 4] - scene.BLOCK_HALF_SIZE_M
+    assert left[0] == pytest.approx(observation[0, 3])
+
+
+def test_force_costs_nothing_up_to_its_limit_and_then_grows() -> None:
+    cfg = ExpertRewardCfg()
+    terms = reward_terms(
+        cfg,
+        "push",
+        np.repeat(_observation((0.45, 0.0, 0.04)), 3, axis=0),
+        np.repeat(np.array([GOALS["push"]]), 3, axis=0),
+        np.zeros((3, 3)),
+        np.array([cfg.force_limit_n, cfg.force_limit_n + 10.0, 500.0]),
+    )
+    assert terms["force"] == pytest.approx([0.0, -cfg.force_weight, -9 * cfg.force_weight])
+
+
+def test_at_the_goal_progress_and_precision_are_at_their_best() -> None:
+    observation = _observation((0.45, 0.0, 0.04))
+    goal = np.array([[0.0]])
+    terms = reward_terms(
+        ExpertRewardCfg(), "drawer", observation, goal, np.zeros((1, 3)), np.zeros(1)
+    )
+    assert terms["progress"] == pytest.approx(0.0)
+    assert terms["precision"] == pytest.approx(ExpertRewardCfg().precision_weight)

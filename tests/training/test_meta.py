@@ -1,0 +1,178 @@
+"""Networks, meta-learner and export on a small problem with scripted teachers."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from damsel.bundle import Bundle
+from damsel.errors import InvalidBundleError
+from damsel.families import FAMILIES
+from damsel.tasks import Task
+from damsel_training.damsel import DamselCfg, MetaLearner, prior_components
+from damsel_training.dataset import CollectCfg, ExpertDataset, Teacher, collect_dataset
+from damsel_training.errors import DivergedError, InvalidDatasetError
+from damsel_training.export import export_bundle
+from damsel_training.networks import Encoder, NetworkCfg, Policy
+
+TASKS = [Task("push", (0.17, -0.04)), Task("door", (0.62,)), Task("drawer", (0.1,))]
+CFG = DamselCfg(
+    iterations=3,
+    collect_rounds=2,
+    training_steps=5,
+    context_size=16,
+    expert_size=8,
+    model_size=8,
+    kept_labels=4,
+    kept_iterations=2,
+    horizon=8,
+)
+PROVENANCE = {"commit": "none", "command": "test", "seeds": {"run": 0}, "configuration": {}}
+
+
+def _teacher(observation: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """A stand-in for an expert: drives the tool towards a place that depends on the goal."""
+    return np.clip(goal[:, :1] - observation[:, :3], -1, 1)
+
+
+TEACHERS = dict.fromkeys(FAMILIES, _teacher)
+
+
+def _learner(seed: int = 0) -> MetaLearner:
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    learner = MetaLearner(CFG, TASKS, TEACHERS, rng)
+    learner.store(collect_dataset(TASKS, TEACHERS, CollectCfg(rollouts=2, horizon=8), rng))
+    return learner
+
+
+def _weights(learner: MetaLearner) -> torch.Tensor:
+    parts = (learner.encoder, learner.policy, learner.model)
+    return torch.cat([p.detach().flatten() for part in parts for p in part.parameters()])
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_the_encoder_does_not_see_the_order_of_transitions(pooling: str) -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(NetworkCfg(pooling=pooling)).double()
+    context = torch.rand(20, 28, dtype=torch.float64)
+    component = torch.rand(5, dtype=torch.float64)
+    shuffled = context[torch.randperm(20)]
+    torch.testing.assert_close(encoder(context, component), encoder(shuffled, component))
+
+
+def test_the_policy_stays_in_its_range_for_absurd_input() -> None:
+    policy = Policy(NetworkCfg())
+    action = policy(torch.randn(50, 12) * 1e3, torch.randn(50, 5) * 1e3)
+    assert action.abs().max() <= 1.0
+
+
+def test_components_are_equally_far_apart() -> None:
+    components = np.stack(list(prior_components(NetworkCfg()).values()))
+    distances = np.linalg.norm(components[:, None] - components[None], axis=2)
+    assert distances[np.triu_indices(3, 1)] == pytest.approx(np.full(3, 2 * np.sqrt(2)))
+
+
+def test_training_moves_encoder_policy_and_model() -> None:
+    learner = _learner()
+    before = {
+        name: [p.detach().clone() for p in part.parameters()]
+        for name, part in (("encoder", learner.encoder), ("policy", learner.policy))
+    }
+    learner.train()
+    for name, part in (("encoder", learner.encoder), ("policy", learner.policy)):
+        changed = [
+            not torch.equal(a, b) for a, b in zip(before[name], part.parameters(), strict=True)
+        ]
+        assert all(changed), name
+
+
+def test_the_imitation_loss_reaches_the_encoder() -> None:
+    """The gradient of L^BC alone (line 21), which PEARL would cut off."""
+    learner = _learner()
+    learner._losses()["bc"].backward()
+    gradients = [p.grad for p in learner.encoder.parameters()]
+    assert all(g is not None and g.abs().max() > 0 for g in gradients)
+
+
+def test_an_interrupted_run_ends_as_an_uninterrupted_one() -> None:
+    whole, interrupted = _learner(), _learner()
+    for learner in (whole, interrupted):
+        learner.train()
+        learner.collect()
+    state = copy.deepcopy(interrupted.state_dict())
+    resumed = MetaLearner(CFG, TASKS, TEACHERS, np.random.default_rng(99))
+    resumed.load_state_dict(state)
+    for learner in (whole, resumed):
+        for _ in range(2):
+            learner.train()
+            learner.collect()
+    assert torch.equal(_weights(whole), _weights(resumed))
+
+
+def test_a_diverging_loss_stops_the_training() -> None:
+    learner = _learner()
+    with torch.no_grad():
+        next(learner.policy.parameters()).fill_(torch.nan)
+    with pytest.raises(DivergedError, match="a loss is not finite"):
+        learner.train()
+
+
+def test_the_teacher_gives_every_task_its_own_goal() -> None:
+    asked: dict[str, np.ndarray] = {}
+
+    def spy(name: str):
+        def act(observation: np.ndarray, goal: np.ndarray) -> np.ndarray:
+            asked[name] = goal
+            return np.zeros((len(observation), 3))
+
+        return act
+
+    tasks = [TASKS[2], TASKS[0], Task("drawer", (0.03,))]
+    Teacher(tasks, {name: spy(name) for name in FAMILIES}).expert(np.zeros((3, 12)))
+    np.testing.assert_array_equal(asked["drawer"], [[0.1], [0.03]])
+    np.testing.assert_array_equal(asked["push"], [[0.17, -0.04]])
+
+
+def test_an_exported_bundle_is_the_trained_networks(tmp_path: Path) -> None:
+    learner = _learner()
+    learner.train()
+    bundle = export_bundle(tmp_path / "bundle", learner.encoder, learner.policy, CFG, PROVENANCE)
+    assert bundle.horizon == CFG.horizon
+    assert list(bundle.families) == list(FAMILIES)
+    again = Bundle.load(tmp_path / "bundle")
+    context = np.random.default_rng(0).normal(size=(7, 28))
+    np.testing.assert_array_equal(again.encode(context, "door"), bundle.encode(context, "door"))
+    np.testing.assert_array_equal(
+        bundle.encode(np.empty((0, 28)), "door"), bundle.components["door"]
+    )
+
+
+def test_a_network_with_a_hole_is_not_exported(tmp_path: Path) -> None:
+    learner = _learner()
+    with torch.no_grad():
+        next(learner.encoder.parameters())[0] = torch.inf
+    with pytest.raises((DivergedError, InvalidBundleError), match="finite"):
+        export_bundle(tmp_path / "bundle", learner.encoder, learner.policy, CFG, PROVENANCE)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_data_set_survives_the_disk(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    dataset = collect_dataset(TASKS, TEACHERS, CollectCfg(rollouts=2, horizon=5), rng)
+    dataset.save(tmp_path / "dataset.npz")
+    loaded = ExpertDataset.load(tmp_path / "dataset.npz", len(TASKS))
+    np.testing.assert_array_equal(loaded.probes[1].labels, dataset.probes[1].labels)
+    with pytest.raises(InvalidDatasetError, match="holds 3 tasks; needed: 4"):
+        ExpertDataset.load(tmp_path / "dataset.npz", 4)
+
+
+def test_a_damaged_data_set_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "dataset.npz"
+    path.write_bytes(b"PK\x03\x04 not really")
+    with pytest.raises(InvalidDatasetError, match=r"dataset\.npz is not a data set"):
+        ExpertDataset.load(path, 3)

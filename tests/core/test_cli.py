@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from damsel.cli import OneLineParser, run
+from damsel.errors import InvalidBundleError, InvalidTaskError, RobotError
+
+
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1), (7, 7)])
+def test_the_exit_code_is_what_the_command_returns(returned: int | None, code: int) -> None:
+    assert run(lambda: returned) == code
+
+
+@pytest.mark.parametrize("kind", [InvalidTaskError, InvalidBundleError, RobotError])
+def test_bad_input_is_one_line_and_exit_code_2(
+    kind: type[Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> None:
+        raise kind("unknown family 'lid';\nallowed: push")
+
+    assert run(main, "damsel-train") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "damsel-train: error: unknown family 'lid'; allowed: push\n"
+
+
+def test_the_program_is_named_after_the_script(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> None:
+        raise InvalidTaskError("no")
+
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/damsel-train", "evaluate"])
+    run(main)
+    assert capsys.readouterr().err == "damsel-train: error: no\n"
+
+
+def test_an_interrupt_is_130(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    assert run(main, "damsel-train") == 130
+    assert capsys.readouterr().err == "damsel-train: interrupted\n"
+
+
+def test_other_errors_are_bugs_and_stay_visible() -> None:
+    def main() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(main)
+
+
+def test_a_command_line_that_is_wrong_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = OneLineParser(prog="damsel-train", allow_abbrev=False)
+    parser.add_argument("--iterations", type=int)
+
+    def main() -> None:
+        parser.parse_args(["--iterations", "many"])
+
+    assert run(main, "damsel-train") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "damsel-train: error: argument --iterations: invalid int value: 'many'; "
+        "see damsel-train --help\n"
+    )

@@ -1,1 +1,28 @@
 """MuJoCo simulation of the Sawyer tabletop: physics, environments, the robot, pictures."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+__all__: list[str] = []
+
+
+def _choose_graphics() -> None:
+    """Pick MuJoCo's graphics before it is imported, where the user has not.
+
+    Without a display its default, GLFW, does not fail but kills the process.
+    """
+    displayed = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform != "linux" or displayed or "MUJOCO_GL" in os.environ:
+        return
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError:
+        os.environ["MUJOCO_GL"] = "off"
+    else:
+        os.environ["MUJOCO_GL"] = "egl"
+
+
+_choose_graphics()

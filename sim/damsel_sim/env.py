@@ -110,7 +110,7 @@ class TabletopEnv(gymnasium.Env[Array, Array]):
 class BatchedTabletopEnv(gymnasium.vector.VectorEnv[Array, Array, Array]):
     """Many tasks at once, a row a task, all in step; rows reset together after the horizon."""
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata = {  # noqa: RUF012, as Gymnasium has it
         "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP
     }
 

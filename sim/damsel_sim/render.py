@@ -6,11 +6,17 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Renderer"]
+from damsel.errors import DamselError
+
+__all__ = ["NoGraphicsError", "Renderer"]
+
+
+class NoGraphicsError(DamselError):
+    """This machine cannot draw."""
 
 
 class Renderer:
-    """Draws a full physics state. Headless machines: set MUJOCO_GL=egl before importing mujoco."""
+    """Draws a full physics state, off-screen."""
 
     def __init__(
         self, model: mujoco.MjModel, width: int = 640, height: int = 480, camera: str = "hero"
@@ -18,7 +24,14 @@ class Renderer:
         self.camera = camera
         self._model = model
         self._data = mujoco.MjData(model)
-        self._renderer = mujoco.Renderer(model, height, width)
+        try:
+            self._renderer = mujoco.Renderer(model, height, width)
+        except Exception as error:
+            # What is raised depends on the graphics back end, and some do not derive from OSError.
+            raise NoGraphicsError(
+                f"no off-screen graphics here ({type(error).__name__}); install libegl1 and "
+                "libgl1-mesa-dri, or set MUJOCO_GL to one of egl, osmesa, glfw"
+            ) from error
 
     def render(self, state: NDArray[np.float64], camera: str | None = None) -> NDArray[np.uint8]:
         """Image (height, width, 3).

@@ -106,19 +106,20 @@ class Environment:
         distribution = f"{layout.root}[{','.join(extras)}]" if extras else str(layout.root)
         with self._console.step(packages.title):
             stamps.forget(packages.name)
-            # Building the editable `damsel` with these spares pip an environment of its own.
-            self._pip("setuptools", "wheel")
             if packages.before:
                 self._pip(*packages.before)
-            self._pip("--no-build-isolation", *self._build_tools(), "--editable", distribution)
+            self._pip(*self._build_options(), "--editable", distribution)
             stamps.set(packages.name, digest)
 
-    def _build_tools(self) -> list[str]:
-        """Return what the build of the workspace needs and neither system nor extras have."""
+    def _build_options(self) -> list[str]:
+        """Return how to build the editable `damsel`, and what the workspace needs besides it."""
         tools = [] if usable_cmake() else ["cmake"]
         if self._ros.sourced_distro:
-            tools.append("colcon-common-extensions")
-        return tools
+            return [*tools, "colcon-common-extensions"]
+        # With these in the environment pip need not make another to build in. Beside a sourced
+        # ROS 2 it must, since the system's own older ones may be found first.
+        self._pip("setuptools", "wheel")
+        return [*tools, "--no-build-isolation"]
 
     def _pip(self, *arguments: str) -> None:
         pip = [str(self._layout.python), "-m", "pip", "install", "--disable-pip-version-check"]
@@ -132,10 +133,16 @@ class Environment:
         _write_if_changed(site_packages / "damsel_overlay.pth", "import damsel_overlay\n")
         # A shell script, because the first line of a Python script cannot hold every path.
         script = self._layout.venv / "bin" / "damsel-adapt"
-        _write_if_changed(
-            script,
-            f"#!/bin/sh\nexec '{_quoted(self._layout.python)}' -P -m damsel_ros.adapt_cli \"$@\"\n",
-        )
+        lines = ["#!/bin/sh"]
+        if distro := self._ros.sourced_distro:
+            lines += [
+                'if [ -z "$ROS_DISTRO" ]; then',
+                f"  echo 'damsel-adapt: error: made for a sourced ROS 2 {distro}; source it' >&2",
+                "  exit 1",
+                "fi",
+            ]
+        lines.append(f"exec '{_quoted(self._layout.python)}' -P -m damsel_ros.adapt_cli \"$@\"")
+        _write_if_changed(script, "\n".join([*lines, ""]))
         script.chmod(0o755)
 
 

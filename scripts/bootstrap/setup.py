@@ -53,6 +53,11 @@ def set_up(layout: Layout, *, everything: bool) -> None:
     console = Console(layout.log)
     ros = find_ros(os.environ)
     if ros.sourced_distro is None:
+        if distro := os.environ.get("ROS_DISTRO"):
+            console.note(
+                f"ROS_DISTRO is {distro}, but no Python 3.11 or newer here can import its rclpy; "
+                "using ROS 2 Jazzy from PyPI"
+            )
         check_platform()
         check_headers()
     elif ros.sourced_distro != TESTED_DISTRO:

@@ -46,6 +46,9 @@ ALL = PackageSet(
 """Everything."""
 
 
+_BUILD_FOLDERS = ("build", "install", "log")
+
+
 class Environment:
     """The environment of one clone."""
 
@@ -61,13 +64,19 @@ class Environment:
         """What the environment is made for: this folder, this Python, this ROS 2."""
         python = Path(self._ros.python).resolve()
         status = python.stat()
+        # Our own workspace may be sourced or not: that is no other ROS 2.
+        prefixes = [
+            prefix
+            for prefix in self._ros.prefixes.split(os.pathsep)
+            if not Path(prefix).is_relative_to(self._layout.root)
+        ]
         # Scripts in an environment hold its absolute path, so a moved clone needs a new one.
         return digest_of_text(
             str(self._layout.root),
             str(python),
-            f"{status.st_size} {status.st_mtime_ns}",
+            f"{status.st_size} {int(status.st_mtime)}",
             self._ros.sourced_distro or "",
-            self._ros.prefixes,
+            *prefixes,
         )
 
     def make(self) -> None:
@@ -77,7 +86,8 @@ class Environment:
             SetupError: If it cannot be made.
         """
         layout = self._layout
-        if not Stamps(layout.stamps).is_current("environment", self.digest):
+        current = Stamps(layout.stamps).is_current("environment", self.digest)
+        if not (current and layout.python.exists()):
             check_venv()
             with self._console.step("environment .venv"):
                 for stale in (layout.venv, *(layout.workspace / name for name in _BUILD_FOLDERS)):
@@ -144,9 +154,6 @@ class Environment:
         lines.append(f"exec '{_quoted(self._layout.python)}' -P -m damsel_ros.adapt_cli \"$@\"")
         _write_if_changed(script, "\n".join([*lines, ""]))
         script.chmod(0o755)
-
-
-_BUILD_FOLDERS = ("build", "install", "log")
 
 
 def _quoted(path: Path) -> str:

@@ -82,7 +82,7 @@ class ExpertScore(NamedTuple):
     @property
     def merit(self) -> float:
         """What the best checkpoint has most of: accuracy with gentle hands."""
-        return self.strict_success + self.success - max(0.0, self.peak_force - 20.0) / 20.0
+        return self.strict_success + self.success - max(0.0, self.peak_force - 25.0) / 20.0
 
 
 class Expert:

@@ -66,8 +66,20 @@ class ControllerCfg:
         """Refuse values that cannot be meant."""
         if not 0 < self.step_size_m <= 0.02:
             raise InvalidConfigError(f"step_size_m is {self.step_size_m}; allowed: (0, 0.02]")
+        if not 0 < self.lead_limit_m <= 0.1:
+            raise InvalidConfigError(f"lead_limit_m is {self.lead_limit_m}; allowed: (0, 0.1]")
+        if not self.arrival_ticks >= 1:
+            raise InvalidConfigError(f"arrival_ticks is {self.arrival_ticks}; allowed: 1 or more")
+        if not self.wall_margin_m >= 0:
+            raise InvalidConfigError(f"wall_margin_m is {self.wall_margin_m}; allowed: 0 or more")
+        margin = self.safety.curvature_margin_m + self.wall_margin_m
+        size = np.min(self.safety.workspace_high_base - self.safety.workspace_low_base)
+        if not 2 * margin < size:
+            raise InvalidConfigError(
+                f"margins of {margin:g} m on both sides leave nothing of a workspace of {size:g} m"
+            )
         ratio = self.control_period_s / self.safety.tick_period_s
-        if ratio < 1 or abs(ratio - round(ratio)) > 1e-9:
+        if not 1 <= ratio <= 1000 or abs(ratio - round(ratio)) > 1e-9:
             raise InvalidConfigError(
                 f"control_period_s is {self.control_period_s}; allowed: a whole number of ticks "
                 f"of {self.safety.tick_period_s} s"

@@ -56,8 +56,7 @@ def read_yaml(path: Path, what: str, error: type[DamselError]) -> object:
     if len(content) > _MAX_BYTES:
         raise error(f"{name} is larger than {_MAX_BYTES} bytes, the most allowed")
     try:
-        # A subclass of SafeLoader: constructs plain data only.
-        return cast("object", yaml.load(content.decode("utf-8"), Loader=_StrictLoader))
+        return cast("object", _StrictLoader(content.decode("utf-8")).get_single_data())
     except UnicodeDecodeError:
         raise error(f"{name} is not UTF-8 text") from None
     except RecursionError:

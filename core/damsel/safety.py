@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from damsel.errors import InvalidConfigError
+from damsel.errors import InvalidConfigError, RobotError
 from damsel.kinematics import SAWYER, ArmModel, end_effector_position
 from damsel.scene import WORKSPACE_HIGH_BASE, WORKSPACE_LOW_BASE
 
@@ -63,6 +63,9 @@ class SafetyCfg:
         """Refuse limits that cannot be meant."""
         if not 0 < self.tick_period_s <= 0.05:
             raise InvalidConfigError(f"tick_period_s is {self.tick_period_s}; allowed: (0, 0.05]")
+        for name in ("joint_margin_rad", "curvature_margin_m"):
+            if not getattr(self, name) >= 0:
+                raise InvalidConfigError(f"{name} is {getattr(self, name)}; allowed: 0 or more")
         for name in ("velocity_fraction", "acceleration_fraction"):
             if not 0 < getattr(self, name) <= 1:
                 raise InvalidConfigError(f"{name} is {getattr(self, name)}; allowed: (0, 1]")
@@ -117,8 +120,13 @@ class SafetyLayer:
         Args:
             joint_positions: (n, 7), radians, measured.
             rows: (n,), which rows to take over; all by default.
+
+        Raises:
+            RobotError: If a joint position of such a row is not finite; nothing has changed then.
         """
         chosen: BoolArray = np.ones(len(self._positions), np.bool_) if rows is None else rows
+        if not np.isfinite(joint_positions[chosen]).all():
+            raise RobotError("measured joint positions are not finite; the arm is not taken over")
         self._positions[chosen] = joint_positions[chosen]
         self._velocities[chosen] = 0.0
         self._box_violation[chosen] = self._violation(self._positions[chosen])

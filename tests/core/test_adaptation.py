@@ -134,7 +134,8 @@ def test_ends_after_so_many_iterations_unsolved(iterations: int) -> None:
     assert not adaptation.solved
     assert len(adaptation.records) == 3 + iterations
     np.testing.assert_array_equal(
-        adaptation.latent, bundle.components["door"] + iterations  # of the last trajectory
+        adaptation.latent,
+        bundle.components["door"] + iterations,  # of the last trajectory
     )
 
 
@@ -229,9 +230,7 @@ def test_trajectories_of_another_length_are_refused_and_change_nothing() -> None
     for steps in (3, 5):
         with pytest.raises(InvalidTrajectoryError) as caught:
             adaptation.receive(trajectory([1.0] * steps))
-        assert str(caught.value) == (
-            f"the adapt trajectory has {steps} steps; allowed: exactly 4"
-        )
+        assert str(caught.value) == (f"the adapt trajectory has {steps} steps; allowed: exactly 4")
     assert len(adaptation.records) == 3
     assert len(bundle.contexts) == 1
 

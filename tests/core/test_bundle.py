@@ -84,9 +84,7 @@ def test_the_same_input_gives_the_same_bits(bundle: Bundle, tmp_path: Path) -> N
     context, observation = rng.normal(size=(200, 28)), rng.normal(size=12)
     latent = bundle.encode(context, "push")
     np.testing.assert_array_equal(latent, again.encode(context, "push"))
-    np.testing.assert_array_equal(
-        bundle.act(observation, latent), again.act(observation, latent)
-    )
+    np.testing.assert_array_equal(bundle.act(observation, latent), again.act(observation, latent))
 
 
 @pytest.mark.parametrize(
@@ -98,9 +96,7 @@ def test_the_same_input_gives_the_same_bits(bundle: Bundle, tmp_path: Path) -> N
         (context_of(1e39), "context is not finite"),  # is infinite in float32
     ],
 )
-def test_encode_refuses_other_contexts(
-    bundle: Bundle, context: np.ndarray, expected: str
-) -> None:
+def test_encode_refuses_other_contexts(bundle: Bundle, context: np.ndarray, expected: str) -> None:
     with pytest.raises(InvalidTrajectoryError) as caught:
         bundle.encode(context, "door")
     assert str(caught.value) == expected
@@ -171,9 +167,7 @@ def test_the_robot_that_it_was_made_for(bundle: Bundle) -> None:
         ({"observation_layout": ()}, f"observes {', '.join(OBSERVATION_LAYOUT)}, but the robot no"),
     ],
 )
-def test_another_robot_is_refused(
-    bundle: Bundle, change: dict[str, object], expected: str
-) -> None:
+def test_another_robot_is_refused(bundle: Bundle, change: dict[str, object], expected: str) -> None:
     with pytest.raises(InvalidBundleError) as caught:
         bundle.check_robot(**(MADE_FOR | change))  # type: ignore[arg-type]
     assert str(caught.value).startswith(f"bundle {str(bundle.path)!r} {expected}")

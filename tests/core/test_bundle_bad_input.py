@@ -427,9 +427,7 @@ def test_a_graph_that_fails_when_it_runs(path: Path) -> None:
     assert refusal(path).startswith("encoder.onnx cannot run: ")
 
 
-def test_weights_outside_the_graph_are_refused(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_outside_the_graph_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """onnxruntime would read them from the working directory, and no checksum covers them."""
     model = onnx.load_from_string(encoder_onnx())
     weights = model.graph.initializer[0]

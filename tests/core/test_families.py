@@ -33,7 +33,8 @@ def test_state_is_zero_at_rest_and_broadcasts(its_family: Family) -> None:
 
 @every_family
 def test_state_reads_the_goal_back_from_an_observation(its_family: Family) -> None:
-    goal = tuple(0.3 * low + 0.7 * high for low, high in zip(its_family.low, its_family.high))
+    bounds = zip(its_family.low, its_family.high, strict=True)
+    goal = tuple(0.3 * low + 0.7 * high for low, high in bounds)
     state = its_family.state(observation_of(**{its_family.name: goal}))
     np.testing.assert_allclose(state, goal, atol=1e-12)
 

@@ -88,7 +88,9 @@ def test_numbers_that_are_not_finite_become_null() -> None:
 
 
 def test_table() -> None:
-    assert result().table() == """\
+    assert (
+        result().table()
+        == """\
 probe         return  final distance
 push            0.00      0.6200 rad
 door           41.25      0.3100 rad  <- chosen
@@ -100,6 +102,7 @@ trajectory 2   88.12      0.0625 rad
 
 solved: the hidden task was door, and the last trajectory ended 0.0625 rad from the goal \
 (allowed: 0.1, strictly: 0.05)"""
+    )
 
 
 @pytest.mark.parametrize(

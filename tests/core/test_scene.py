@@ -45,7 +45,9 @@ def test_home_holds_the_tool_straight_down_at_the_start() -> None:
 
 
 def test_objects_lie_inside_the_workspace_wherever_their_tasks_put_them() -> None:
-    points = [scene.BLOCK_START_BASE + [dx, dy, 0.0] for dx in (0.0, 0.22) for dy in (-0.1, 0.1)]
+    points = [
+        scene.BLOCK_START_BASE + np.array([dx, dy, 0.0]) for dx in (0.0, 0.22) for dy in (-0.1, 0.1)
+    ]
     points += list(scene.door_handle_position(np.linspace(0.0, np.pi / 4, 10)))
     points += list(scene.drawer_handle_position(np.linspace(0.0, 0.15, 10)))
     for point in points:

@@ -30,7 +30,7 @@ def observation_of(
     """
     observation = np.empty(12)
     observation[END_EFFECTOR] = end_effector
-    observation[BLOCK] = scene.BLOCK_START_BASE + [*push, 0.0]
+    observation[BLOCK] = scene.BLOCK_START_BASE + np.array([*push, 0.0])
     observation[DOOR_HANDLE] = scene.door_handle_position(np.array(door[0]))
     observation[DRAWER_HANDLE] = scene.drawer_handle_position(np.array(drawer[0]))
     return observation

@@ -63,7 +63,7 @@ def set_up(layout: Layout, *, everything: bool) -> None:
     elif ros.sourced_distro != TESTED_DISTRO:
         console.note(f"the sourced ROS 2 is {ros.sourced_distro}; tested with {TESTED_DISTRO} only")
     check_compilers()
-    with _alone(layout):
+    with _alone(layout, console):
         environment = Environment(layout, ros, console)
         environment.make()
         environment.install(RUN)
@@ -79,8 +79,12 @@ def set_up(layout: Layout, *, everything: bool) -> None:
 
 
 @contextmanager
-def _alone(layout: Layout) -> Iterator[None]:
-    """Keep a second set-up of this clone waiting until this one is done."""
+def _alone(layout: Layout, console: Console) -> Iterator[None]:
+    """Wait until no other set-up of this clone is at work, and keep others waiting."""
     with layout.pyproject.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.note("waiting for another set-up of this clone")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

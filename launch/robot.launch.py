@@ -6,13 +6,15 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, Shutdown
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
 
 
 def generate_launch_description() -> LaunchDescription:
     """Wire the robot node."""
     robot = LaunchConfiguration("robot")
-    parameters = PathJoinSubstitution([FindPackageShare("damsel_ros"), "config", [robot, ".yaml"]])
+    folder = PathJoinSubstitution([FindPackageShare("damsel_ros"), "config", robot])
+    parameters = ParameterFile([folder, ".yaml"])
     return LaunchDescription(
         [
             DeclareLaunchArgument("robot", default_value="sim", choices=["sim", "sawyer"]),

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -19,24 +18,12 @@ from damsel.cli import EXIT_BAD_INPUT
 from damsel.errors import DamselError, InvalidConfigError
 from damsel_ros.share import config_file
 
-__all__ = ["ClosableNode", "prepare_dds", "run_nodes", "start_ros"]
+__all__ = ["prepare_dds", "run_nodes", "start_ros"]
 
 OPERATOR_PID = "DAMSEL_OPERATOR_PID"
 """Environment variable with the process that started a node, which must not outlive it."""
 
 _PR_SET_PDEATHSIG = 1
-
-
-class ClosableNode(Protocol):
-    """A node that must let go of something before it is destroyed."""
-
-    def close(self) -> None:
-        """Let go of it; never raises."""
-        ...
-
-    def destroy_node(self) -> None:
-        """Destroy the node."""
-        ...
 
 
 def prepare_dds() -> None:
@@ -69,7 +56,7 @@ def _die_with_operator() -> None:
     with contextlib.suppress(OSError, AttributeError):  # only Linux has it
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
     if str(os.getppid()) != operator_pid:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
@@ -81,6 +68,7 @@ def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
             before it is destroyed.
     """
     nodes: Sequence[Node] = ()
+    told_to_stop = _note_interrupts()
     try:
         _die_with_operator()
         start_ros()
@@ -88,15 +76,30 @@ def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+        if not told_to_stop:
+            executor.spin()
+    except ExternalShutdownException:
         pass
     except DamselError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
+    except RuntimeError:
+        # rclpy cannot make a node once an interrupt has shut it down.
+        if not told_to_stop:
+            raise
     finally:
         for node in nodes:
             if hasattr(node, "close"):
                 node.close()
         try_shutdown()
     return 0
+
+
+def _note_interrupts() -> list[int]:
+    """Have SIGINT noted in the returned list instead of raised wherever Python happens to be.
+
+    rclpy shuts down on it as well, which ends spinning.
+    """
+    noted: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    return noted

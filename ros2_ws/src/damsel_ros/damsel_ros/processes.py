@@ -40,7 +40,7 @@ class NodeProcess:
     """
 
     def __init__(self, name: str, module: str, arguments: Sequence[str]) -> None:
-        """Start `python -m module arguments`.
+        """Start `python -P -m module arguments`.
 
         It gets a session of its own, so that Ctrl-C in a terminal reaches the operator alone,
         who then stops the arm before the nodes; and it is told to stop if the operator dies.
@@ -48,7 +48,7 @@ class NodeProcess:
         self.name = name
         self._errors: deque[str] = deque(maxlen=_KEPT_LINES)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

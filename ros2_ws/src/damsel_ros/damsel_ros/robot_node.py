@@ -204,6 +204,8 @@ class RobotNode(LifecycleNode):
     # What others hear
 
     def _publish(self, events: Sequence[RobotEvent]) -> None:
+        if not self.context.ok():
+            return  # an interrupt has shut rclpy down; the arm is held all the same
         for event in events:
             stamp = self.get_clock().now().to_msg()
             if isinstance(event, Observed):

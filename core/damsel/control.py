@@ -98,7 +98,7 @@ class ControlStep(NamedTuple):
         positions: (n, ticks, 7), radians.
         velocities: (n, ticks, 7), radians per second.
         applied: (n, 3), metres, the displacement of the set point that was really commanded.
-        clipped: (n,), whether the displacement or any joint command was changed.
+        clipped: (n,), whether the displacement was changed.
     """
 
     positions: Array
@@ -124,7 +124,7 @@ class EndEffectorController:
     @property
     def set_point_base(self) -> Array:
         """Where the end effector is commanded to be, (n, 3), metres."""
-        return self._set_point
+        return self._set_point.copy()
 
     @property
     def commanded_positions(self) -> Array:
@@ -153,21 +153,30 @@ class EndEffectorController:
 
         Args:
             displacement: (n, 3), metres in frame `base`; a non-finite row counts as zero.
-            joint_positions: (n, 7), radians, measured now.
+            joint_positions: (n, 7), radians, measured now; a non-finite row stops its arm.
 
         Returns:
             The displacement (n, 3) of the set point that was accepted, and whether it differs
             from the one asked for (n,).
         """
         cfg = self.cfg
-        finite: BoolArray = np.logical_and.reduce(np.isfinite(displacement), axis=1)
+        finite: BoolArray = np.logical_and.reduce(
+            np.isfinite(np.concatenate([displacement, joint_positions], axis=1)), axis=1
+        )
         asked = np.where(finite[:, None], displacement, 0.0)
         step = np.clip(asked, -cfg.step_size_m, cfg.step_size_m)
-        measured = end_effector_position(joint_positions, self._model)
+        # Without a measurement there is nothing to lead: stay where the joints are commanded.
+        joints = np.where(finite[:, None], joint_positions, self._safety.positions)
+        measured = end_effector_position(joints, self._model)
         lead = self._set_point - measured
         anchor = measured + np.clip(lead, -cfg.lead_limit_m, cfg.lead_limit_m)
-        target = np.clip(anchor + step, self._low, self._high)
-        applied = target - anchor
+        # An arm that starts outside of its box comes back at no more than its usual pace.
+        applied = np.clip(
+            np.clip(anchor + step, self._low, self._high) - anchor,
+            -cfg.step_size_m,
+            cfg.step_size_m,
+        )
+        target = anchor + applied
         self._set_point = target
         # From where the joints are commanded to be, so that a goal that the safety layer refuses
         # is not built upon. The null space moves only along with the tool: an arm that is told

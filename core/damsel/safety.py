@@ -7,13 +7,15 @@ a joint velocity, whatever that is, and answers with the nearest one that it can
 2. the velocity is scaled, direction kept, into the joint velocity limits;
 3. its change is scaled into the joint acceleration limits;
 4. the arm must be able to stop from the new state inside the joint limits and inside the
-   workspace box; otherwise it brakes instead, which the tick before has proven to be possible.
+   workspace box all the way; otherwise it brakes instead, which the tick before has proven to be
+   possible.
 
 Point 4 makes the safe set invariant: by induction there is always a stopping motion that stays
 inside (the idea of a backup controller; e.g. Hsu, Hu and Fisac 2024, "The Safety Filter").
 Braking scales the velocity down uniformly, so the arm stops along a straight line in joint space
-whose end, q + v t_b / 2 with t_b = max_j |v_j| / a_j, bounds the whole motion; the end effector's
-path along it is within `curvature_margin_m` of a chord of the (convex) box.
+that ends at q + v t_b / 2 with t_b = max_j |v_j| / a_j. Joint limits are convex, so that end
+vouches for the line; the end effector's path along it is curved, so it is checked at several
+points, and `curvature_margin_m` is for what bulges out between them.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ __all__ = ["JointCommand", "SafetyCfg", "SafetyLayer", "Watchdog"]
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+_PATH_POINTS = 5
+
 _SAME_RAD_S = 1e-9  # a request changed by less than this was not changed
 
 
@@ -45,8 +49,8 @@ class SafetyCfg:
         workspace_low_base: (3,), metres, lower corner of the end effector's box.
         workspace_high_base: (3,), metres, upper corner.
         joint_margin_rad: distance kept from the joint position limits.
-        curvature_margin_m: how much smaller than the box the stopping point's box is, to allow
-            for the curvature of the path to it (at most |v| t_b / 2 < 0.2 rad of motion).
+        curvature_margin_m: how much smaller than the box the stopping path's box is, to allow
+            for its curvature between the points that are checked.
         velocity_fraction: part of the joints' velocity limits that is used.
         acceleration_fraction: part of the joints' acceleration limits that is used.
     """
@@ -107,12 +111,12 @@ class SafetyLayer:
     @property
     def positions(self) -> Array:
         """Commanded joint positions (n, 7), radians."""
-        return self._positions
+        return self._positions.copy()
 
     @property
     def velocities(self) -> Array:
         """Commanded joint velocities (n, 7), radians per second."""
-        return self._velocities
+        return self._velocities.copy()
 
     def reset(self, joint_positions: Array, rows: BoolArray | None = None) -> None:
         """Take over the arm at rest where it is.
@@ -149,8 +153,9 @@ class SafetyLayer:
         wanted = self._velocities + change * _scale_into(change, self._velocity_change)
 
         dt = self.cfg.tick_period_s
-        stop = self._stopping_point(self._positions + wanted * dt, wanted)
-        violation = self._violation(stop)
+        start = self._positions + wanted * dt
+        stop = self._stopping_point(start, wanted)
+        violation = self._path_violation(start, stop)
         # A state that starts outside (somebody moved the arm) may move, but only inwards.
         allowed = (violation <= np.maximum(self._box_violation, 0.0)) & self._inside_joints(stop)
         braking = self._velocities * np.maximum(0.0, 1.0 - 1.0 / self._ticks_to_stop())
@@ -176,6 +181,14 @@ class SafetyLayer:
         low = np.minimum(self._low, self._positions)
         high = np.maximum(self._high, self._positions)
         return _all((positions >= low) & (positions <= high))
+
+    def _path_violation(self, start: Array, stop: Array) -> Array:
+        """Largest violation (n,) along the lines in joint space from start to stop (n, 7)."""
+        parts = np.linspace(0.0, 1.0, _PATH_POINTS)[:, None, None]
+        path = start + parts * (stop - start)
+        violations = self._violation(path.reshape(-1, path.shape[-1]))
+        worst: Array = violations.reshape(_PATH_POINTS, -1).max(axis=0)
+        return worst
 
     def _violation(self, positions: Array) -> Array:
         """Distance (n,) of the end effector beyond the box less its margin, metres; at least 0."""

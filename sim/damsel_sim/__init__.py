@@ -6,7 +6,13 @@ import ctypes
 import os
 import sys
 
-__all__: list[str] = []
+__all__ = ["has_display"]
+
+
+def has_display() -> bool:
+    """Whether a window could be opened, as far as the environment tells."""
+    displays = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in displays)
 
 
 def _choose_graphics() -> None:
@@ -14,8 +20,7 @@ def _choose_graphics() -> None:
 
     Without a display its default, GLFW, does not fail but kills the process.
     """
-    displayed = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if sys.platform != "linux" or displayed or "MUJOCO_GL" in os.environ:
+    if has_display() or "MUJOCO_GL" in os.environ:
         return
     try:
         ctypes.CDLL("libEGL.so.1")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel.errors import DamselError
+from damsel_sim import has_display
 
 __all__ = ["NoGraphicsError", "Renderer"]
 
@@ -24,6 +25,11 @@ class Renderer:
         self.camera = camera
         self._model = model
         self._data = mujoco.MjData(model)
+        if mujoco.GLContext.__module__ == "mujoco.glfw" and not has_display():
+            # GLFW would not fail but kill the process; this happens if mujoco was imported first.
+            raise NoGraphicsError(
+                "no display; set MUJOCO_GL=egl, or import damsel_sim before mujoco"
+            )
         try:
             self._renderer = mujoco.Renderer(model, height, width)
         except Exception as error:

@@ -154,10 +154,6 @@ def _as_row(layer: SafetyLayer, row: int) -> SafetyLayer:
     return copied
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="only the stopping point is held in the box, not the way there: centimetres outside",
-)
 @pytest.mark.parametrize(
     ("axis", "sign", "turning"),
     [

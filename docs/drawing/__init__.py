@@ -1,0 +1,1 @@
+"""Pieces of `docs/draw_scene.py`."""

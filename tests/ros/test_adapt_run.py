@@ -19,9 +19,10 @@ from damsel_ros.adapt_effects import (
     Outcome,
     Progress,
 )
-from damsel_ros.adapt_run import AdaptRun, RunLimits
+from damsel_ros.adapt_run import AdaptRun
 from damsel_ros.backends.base import AppliedStep
 from damsel_ros.events import Applied, Observed, Rewarded, Status
+from damsel_ros.run_limits import RunLimits
 from tests.ros.doubles import DESCRIPTION, DoubleBundle
 
 LIMITS = RunLimits(

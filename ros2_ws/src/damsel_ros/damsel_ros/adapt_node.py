@@ -39,7 +39,7 @@ from damsel_ros.adapt_effects import (
     Outcome,
     Progress,
 )
-from damsel_ros.adapt_run import MAX_ITERATIONS, AdaptRun, RunLimits
+from damsel_ros.adapt_run import MAX_ITERATIONS, AdaptRun
 from damsel_ros.bundle_path import default_bundle
 from damsel_ros.conversions import (
     ADAPT_DIAGNOSTICS,
@@ -56,41 +56,13 @@ from damsel_ros.events import StepEvent
 from damsel_ros.node_main import run_nodes
 from damsel_ros.parameters import Parameter, declare_parameters
 from damsel_ros.qos import COMMAND, LATCHED, STANDARD, STREAM
+from damsel_ros.run_limits import LIMIT_PARAMETERS, limits_of
 
 __all__ = ["AdaptNode", "main"]
 
-_LIMITS = RunLimits()
-
 PARAMETERS = (
     Parameter("bundle", "", "Folder of the model bundle; empty for models/default."),
-    Parameter(
-        "discovery_timeout_s",
-        _LIMITS.discovery_timeout_s,
-        "How long to wait for the robot and task nodes to be there [s].",
-        low=0.1,
-        high=600.0,
-    ),
-    Parameter(
-        "silence_timeout_s",
-        _LIMITS.silence_timeout_s,
-        "How long to wait for the next observation, applied command or reward [s].",
-        low=0.1,
-        high=60.0,
-    ),
-    Parameter(
-        "reset_timeout_s",
-        _LIMITS.reset_timeout_s,
-        "How long to wait for a reset [s]; on hardware a person takes part in it.",
-        low=0.1,
-        high=3600.0,
-    ),
-    Parameter(
-        "max_repeats",
-        _LIMITS.max_repeats,
-        "How often a trajectory is made again because it was disturbed.",
-        low=0,
-        high=10,
-    ),
+    *LIMIT_PARAMETERS,
 )
 
 _TICK_PERIOD_S = 0.1
@@ -111,12 +83,7 @@ class AdaptNode(Node):
         super().__init__("adapt")
         values = declare_parameters(self, PARAMETERS)
         self._bundle = Bundle.load(Path(values["bundle"]) if values["bundle"] else default_bundle())
-        self._limits = RunLimits(
-            discovery_timeout_s=values["discovery_timeout_s"],
-            silence_timeout_s=values["silence_timeout_s"],
-            reset_timeout_s=values["reset_timeout_s"],
-            max_repeats=values["max_repeats"],
-        )
+        self._limits = limits_of(values)
         self._run: AdaptRun | None = None
         self._adaptation: Adaptation | None = None
         self._goal: ServerGoalHandle | None = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -29,33 +28,15 @@ from damsel_ros.adapt_effects import (
 )
 from damsel_ros.backends.base import RobotDescription
 from damsel_ros.events import Observed, Rewarded, Status, StepEvent
+from damsel_ros.run_limits import RunLimits
 from damsel_ros.trajectory_buffer import TrajectoryBuffer
 
-__all__ = ["MAX_ITERATIONS", "AdaptRun", "RunLimits"]
+__all__ = ["MAX_ITERATIONS", "AdaptRun"]
 
 MAX_ITERATIONS = 100
 """Most adaptation trajectories of one run."""
 
 _EARLY_EVENTS = 64
-
-
-@dataclass(frozen=True)
-class RunLimits:
-    """How patient a run is.
-
-    Attributes:
-        discovery_timeout_s: For the robot and task nodes to be there.
-        silence_timeout_s: For the next message that the run needs.
-        reset_timeout_s: For a reset; on hardware a person may take part in it.
-        max_repeats: How often one trajectory is made again because it was disturbed.
-        feedback_period_s: Least time between two progress reports of one trajectory.
-    """
-
-    discovery_timeout_s: float = 5.0
-    silence_timeout_s: float = 2.0
-    reset_timeout_s: float = 5.0
-    max_repeats: int = 2
-    feedback_period_s: float = 0.1
 
 
 class _Phase(Enum):

@@ -53,6 +53,7 @@ PARAMETERS = (
 
 _WATCHDOG_PERIOD_S = 0.05
 _DIAGNOSTICS_PERIOD_S = 1.0
+_LATE_TICK = 1.2  # periods
 
 
 class RobotNode(LifecycleNode):
@@ -78,6 +79,7 @@ class RobotNode(LifecycleNode):
         self._loop: RobotLoop | None = None
         self._tick_timer: Timer | None = None
         self._joint_timer: Timer | None = None
+        self._last_tick_s = 0.0
         self._failure = ""
 
         self._observations = self.create_lifecycle_publisher(Observation, "observation", STREAM)
@@ -178,6 +180,7 @@ class RobotNode(LifecycleNode):
         # The first control period begins now, not in the middle of a tick.
         if self._tick_timer is not None:
             self._tick_timer.reset()
+        self._last_tick_s = time.monotonic()
         self._publish(events)
         response.success = True
         response.trajectory = loop.trajectory
@@ -191,8 +194,14 @@ class RobotNode(LifecycleNode):
             self._publish(loop.command(message.trajectory, message.step, displacement_base, now_s))
 
     def _on_tick(self) -> None:
-        if self._loop is not None:
-            self._publish(self._loop.tick(time.monotonic()))
+        if self._loop is None or self._tick_timer is None:
+            return
+        now_s = time.monotonic()
+        self._publish(self._loop.tick(now_s))
+        if now_s - self._last_tick_s > _LATE_TICK * self._description.control_period_s:
+            # Whoever answers the observation of a late tick still gets a whole period.
+            self._tick_timer.reset()
+        self._last_tick_s = now_s
 
     def _on_hold(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._loop is not None:

@@ -17,6 +17,9 @@ __all__ = ["SimBackend"]
 
 _JOINT_NAMES = tuple(f"right_j{joint}" for joint in range(7))
 
+_SETTLING_STEPS = 10
+_AT_REST_RAD_S = 0.01
+
 
 class SimBackend:
     """A `damsel_sim.robot.SimulatedRobot`, which holds controller, safety layer and physics."""
@@ -66,8 +69,14 @@ class SimBackend:
         )
 
     def hold(self) -> None:
-        """Bring the simulated arm to rest where it is."""
-        self._robot.hold()
+        """Bring the simulated arm to rest where it is.
+
+        Simulated time stands still afterwards, so the arm gets the time now that it needs to
+        settle.
+        """
+        for _ in range(_SETTLING_STEPS):
+            if np.abs(self._robot.hold().joint_velocities).max() < _AT_REST_RAD_S:
+                return
 
     def joint_states(self) -> JointStates:
         """Return the joint states after the latest step or reset."""

@@ -79,7 +79,7 @@ PRESETS: dict[str, RunCfg] = {
             "door": ExpertCfg(steps=160_000),
             "drawer": ExpertCfg(steps=160_000),
         },
-        damsel=DamselCfg(iterations=16),
+        damsel=DamselCfg(iterations=24),
     ),
 }
 

@@ -101,7 +101,7 @@ def collect(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
 def meta(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
     """Meta-train (lines 3-24 of Algorithm 1)."""
     bar = progress.bar("meta-train", cfg.damsel.iterations)
-    torch.set_num_threads(_cores())
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", _cores())))
     torch.manual_seed(cfg.seed)
     folder.meta.mkdir(exist_ok=True)
     learner = MetaLearner(cfg.damsel, training_tasks(), _load_experts(folder), cfg.rng("meta"))

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import mujoco
+
 from damsel.bundle import Bundle
 from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError
@@ -43,11 +45,12 @@ def _film(arguments: Sequence[str]) -> None:
     task = parse_goal(options.family, options.goal)
     bundle = Bundle.load(options.bundle)
     # Whether this machine can draw shows before the robot moves.
-    renderer = _renderer(options.width, options.camera)
+    model = load_model()
+    renderer = _renderer(model, options.width, options.camera)
     try:
         adapted = adapt_offline(bundle, task, options.iterations, keep_states=True)
         frames = options.frames or _FRAMES[options.output.suffix]
-        film = film_of(adapted, task, bundle.control_rate_hz, renderer, frames)
+        film = film_of(adapted, task, bundle.control_rate_hz, model, renderer, frames)
     finally:
         renderer.close()
     save = save_png if options.output.suffix == ".png" else save_gif
@@ -58,8 +61,7 @@ def _film(arguments: Sequence[str]) -> None:
     print(options.output)
 
 
-def _renderer(width: int, camera: str) -> Renderer:
-    model = load_model()
+def _renderer(model: mujoco.MjModel, width: int, camera: str) -> Renderer:
     cameras = [model.camera(index).name for index in range(model.ncam)]
     if camera not in cameras:
         raise InvalidConfigError(f"--camera is {camera!r}; allowed: {', '.join(cameras)}")

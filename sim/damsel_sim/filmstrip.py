@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -13,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from damsel.families import FAMILIES
 from damsel.tasks import Task, is_solved
 from damsel_sim.adaptation import OfflineRun
+from damsel_sim.goal_marker import goal_position, pixel_of
 from damsel_sim.render import Renderer
 
 __all__ = ["Film", "FilmRow", "film_of", "save_gif", "save_png"]
@@ -28,6 +30,7 @@ _PAPER = (255, 255, 255)
 _INK = (32, 36, 42)
 _FAINT = (110, 116, 124)
 _MARK = (20, 122, 62)
+_RING = (214, 20, 60)
 _COLOURS = 255
 
 
@@ -62,20 +65,29 @@ class Film(NamedTuple):
 
 
 def film_of(
-    adapted: OfflineRun, task: Task, control_rate_hz: float, renderer: Renderer, frames: int
+    adapted: OfflineRun,
+    task: Task,
+    control_rate_hz: float,
+    model: mujoco.MjModel,
+    renderer: Renderer,
+    frames: int,
 ) -> Film:
     """Draw every trajectory at even times, the first and the last moment included.
+
+    A ring shows where block or handle should end; the robot does not see it.
 
     Args:
         adapted: the adaptation, with its states kept.
         task: what was hidden from it.
         control_rate_hz: control steps in a second.
-        renderer: draws the scene.
+        model: the scene.
+        renderer: draws it.
         frames: pictures of each trajectory, at least 2.
     """
     unit = FAMILIES[task.family].unit
     last = len(adapted.states[0]) - 1
     steps = np.linspace(0, last, frames).round().astype(int)
+    camera = renderer.camera
     rows = []
     for record, total, distance, states in zip(
         adapted.adaptation.records,
@@ -92,7 +104,9 @@ def film_of(
                 title=f"probe {record.family}" if probe else f"attempt {record.iteration + 1}",
                 notes=(f"return {total:.1f}", f"{distance:.3f} {unit} to go"),
                 mark="chosen" if chosen else "solved" if solved else "",
-                frames=np.stack([renderer.render(states[step]) for step in steps]),
+                frames=np.stack(
+                    [_ringed(renderer.render(states[step]), task, model, camera) for step in steps]
+                ),
             )
         )
     return Film(_title(adapted, task), [float(step / control_rate_hz) for step in steps], rows)
@@ -151,8 +165,24 @@ def _title(adapted: OfflineRun, task: Task) -> str:
     verdict = "solved" if is_solved(adapted.final_distances[-1], task) else "not solved"
     return (
         f"hidden task: {task.family} {goal} {FAMILIES[task.family].unit};  "
-        f"inferred: {adapted.adaptation.family};  {verdict}"
+        f"inferred: {adapted.adaptation.family};  {verdict}.  "
+        "Ring: the goal, unseen by the robot"
     )
+
+
+def _ringed(
+    frame: NDArray[np.uint8], task: Task, model: mujoco.MjModel, camera: str
+) -> NDArray[np.uint8]:
+    goal = goal_position(task)
+    if goal is None:
+        return frame
+    height, width = frame.shape[:2]
+    picture = Image.fromarray(frame)
+    ring_px = width / 36
+    ImageDraw.Draw(picture).circle(
+        pixel_of(goal, model, camera, width, height), ring_px, outline=_RING, width=2
+    )
+    return np.asarray(picture)
 
 
 def _draw_label(draw: ImageDraw.ImageDraw, x: int, y: int, row: FilmRow) -> None:

@@ -33,14 +33,15 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def strip(bundle: Path) -> filmstrip.Film:
     from damsel_sim.physics import load_model
 
+    model = load_model()
     try:
-        renderer = Renderer(load_model(), 160, 120, "side")
+        renderer = Renderer(model, 160, 120, "side")
     except NoGraphicsError as error:
         pytest.skip(str(error))
     task = Task("door", (0.4,))
     loaded = Bundle.load(bundle)
     adapted = adapt_offline(loaded, task, 1, keep_states=True)
-    made = filmstrip.film_of(adapted, task, loaded.control_rate_hz, renderer, FRAMES)
+    made = filmstrip.film_of(adapted, task, loaded.control_rate_hz, model, renderer, FRAMES)
     renderer.close()
     return made
 
@@ -50,7 +51,7 @@ def test_a_row_a_trajectory_that_says_what_came_of_it(strip: filmstrip.Film) -> 
     assert [row.title for row in strip.rows] == [*(f"probe {f}" for f in FAMILIES), "attempt 1"]
     assert [row.mark for row in strip.rows] == ["chosen", "", "", ""]
     assert strip.rows[0].notes == ("return 0.0", "0.400 rad to go")
-    assert strip.title == "hidden task: door 0.4 rad;  inferred: push;  not solved"
+    assert strip.title.startswith("hidden task: door 0.4 rad;  inferred: push;  not solved.")
     assert strip.times_s == [0.0, TINY_HORIZON / 2 / 20, TINY_HORIZON / 20]
 
 

@@ -26,6 +26,8 @@ __all__ = ["main"]
 
 _FRAMES = {".png": 8, ".gif": 50}
 """Pictures of each trajectory, by the suffix of the file."""
+_WIDTH_PX = {".png": 224, ".gif": 480}
+"""Width of each picture, by the suffix of the file."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,16 +46,17 @@ def _film(arguments: Sequence[str]) -> None:
         raise InvalidConfigError("a film needs Pillow; allowed: pip install pillow") from None
     task = parse_goal(options.family, options.goal)
     bundle = Bundle.load(options.bundle)
+    kind = options.output.suffix
     # Whether this machine can draw shows before the robot moves.
     model = load_model()
-    renderer = _renderer(model, options.width, options.camera)
+    renderer = _renderer(model, options.width or _WIDTH_PX[kind], options.camera)
     try:
         adapted = adapt_offline(bundle, task, options.iterations, keep_states=True)
-        frames = options.frames or _FRAMES[options.output.suffix]
+        frames = options.frames or _FRAMES[kind]
         film = film_of(adapted, task, bundle.control_rate_hz, model, renderer, frames)
     finally:
         renderer.close()
-    save = save_png if options.output.suffix == ".png" else save_gif
+    save = save_png if kind == ".png" else save_gif
     try:
         save(film, options.output)
     except OSError as error:
@@ -88,9 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--width",
         type=_whole(160, 1280),
-        default=224,
         metavar="PIXELS",
-        help="of each picture (%(default)s)",
+        help="of each picture (224 in a .png, 480 in a .gif)",
     )
     parser.add_argument(
         "--output",

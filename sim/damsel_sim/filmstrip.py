@@ -129,6 +129,8 @@ def save_png(film: Film, path: Path) -> None:
     page = Image.new("RGB", (right, bottom), _PAPER)
     draw = ImageDraw.Draw(page)
     draw.text((_MARGIN, _MARGIN), film.title, _INK, _font(_LARGE))
+    corner = (right - _MARGIN, _MARGIN)
+    draw.text(corner, "ring: the goal, unseen by the robot", _RING, _font(_NORMAL), anchor="ra")
     for column, time_s in enumerate(film.times_s):
         corner = (left + column * (width + _GAP), _TITLE_HEIGHT)
         draw.text(corner, f"{time_s:.1f} s", _FAINT, _font(_SMALL))
@@ -165,8 +167,7 @@ def _title(adapted: OfflineRun, task: Task) -> str:
     verdict = "solved" if is_solved(adapted.final_distances[-1], task) else "not solved"
     return (
         f"hidden task: {task.family} {goal} {FAMILIES[task.family].unit};  "
-        f"inferred: {adapted.adaptation.family};  {verdict}.  "
-        "Ring: the goal, unseen by the robot"
+        f"inferred: {adapted.adaptation.family};  {verdict}"
     )
 
 

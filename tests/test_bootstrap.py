@@ -12,8 +12,10 @@ import pytest
 
 from bootstrap import requirements
 from bootstrap.console import Console
+from bootstrap.environment import Environment
 from bootstrap.errors import SetupError
-from bootstrap.ros_source import find_ros, without_ros
+from bootstrap.layout import Layout
+from bootstrap.ros_source import RosSource, find_ros, without_ros
 from bootstrap.setup import main
 from bootstrap.stamps import Stamps, digest_of_files
 from bootstrap.workspace import mend_include_paths
@@ -194,6 +196,38 @@ def test_a_sourced_ros_is_used_only_if_its_rclpy_can_be_imported(tmp_path: Path)
 def test_what_another_ros_or_python_set_is_not_passed_on() -> None:
     kept = without_ros({"PATH": "/bin", "PYTHONPATH": "/x", "LD_LIBRARY_PATH": "/y", "HOME": "/h"})
     assert kept == {"PATH": "/bin", "HOME": "/h"}
+
+
+def test_an_environment_is_remade_for_another_folder_python_or_ros_only() -> None:
+    def digest(root: str, ros: RosSource) -> str:
+        return Environment(Layout(Path(root)), ros, Console(Path("log"))).digest
+
+    python, sourced = sys.executable, "/opt/ros/jazzy"
+    different = [
+        digest("/here", RosSource(python)),
+        digest("/moved", RosSource(python)),
+        digest("/here", RosSource("/bin/sh")),
+        digest("/here", RosSource(python, "jazzy", sourced)),
+        digest("/here", RosSource(python, "kilted", sourced)),
+        digest("/here", RosSource(python, "jazzy", f"/underlay:{sourced}")),
+    ]
+    assert len(set(different)) == len(different)
+    with_our_workspace = RosSource(python, "jazzy", f"/here/ros2_ws/install:{sourced}")
+    assert digest("/here", with_our_workspace) == different[3]
+
+
+@pytest.mark.ros
+def test_the_workspace_installs_what_launching_needs() -> None:
+    share = ROOT / "ros2_ws" / "install" / "share" / "damsel_ros"
+    if not share.is_dir():
+        pytest.skip("no built workspace; `make setup` builds it")
+    sources = [
+        *(ROOT / "launch").glob("*.launch.py"),
+        *(ROOT / "ros2_ws" / "src" / "damsel_ros" / "config").glob("*.yaml"),
+    ]
+    assert sources
+    for source in sources:
+        assert (share / source.parent.name / source.name).is_file(), source.name
 
 
 @pytest.mark.ros

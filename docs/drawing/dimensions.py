@@ -156,11 +156,11 @@ def _table(this: Scene) -> list[Dimension]:
     low, high = MM * scene.WORKSPACE_LOW_BASE, MM * scene.WORKSPACE_HIGH_BASE
     floor = this.solids["floor"].centre[2]
     return [
-        Dimension("top, z in frame `base`", _mm(top), _PLACE),
-        Dimension("top above the floor, robot on its pedestal", _mm(top - floor), _PLACE),
+        Dimension("top, z in frame `base`", _mm(top), _PART),
+        Dimension("top above the floor, robot on its pedestal", _mm(top - floor), _PART),
         Dimension("top, length in x and y", _mm(*2 * table.size[:2]), "or larger in y"),
         Dimension("near edge", _place(x=table.low[0]), "± 20 mm"),
-        Dimension("friction coefficient", _number(_friction(this, "table")), "0.3 .. 0.5"),
+        Dimension("friction coefficient", _number(_friction(this, "table")), "0.35 .. 0.45"),
         Dimension("workspace of the end effector, x", _range(low[0], high[0])),
         Dimension("workspace, y", _range(low[1], high[1])),
         Dimension("workspace, z", _range(low[2], high[2])),
@@ -176,9 +176,9 @@ def _block(this: Scene) -> list[Dimension]:
     return [
         Dimension("cube, edges along x and y", _mm(2 * MM * scene.BLOCK_HALF_SIZE_M), _PART),
         Dimension("start, centre", _place(x=start[0], y=start[1]), "± 2 mm, ± 2°"),
-        Dimension("mass", f"{float(body.mass[0]):g} kg", "± 0.03 kg"),
-        Dimension("friction coefficient", _number(_friction(this, "block")), "0.3 .. 0.5"),
-        Dimension("slides on the table from", f"{slides_n:.2f} N", "0.6 .. 1 N"),
+        Dimension("mass", f"{float(body.mass[0]):g} kg", "± 0.01 kg"),
+        Dimension("friction coefficient", _number(_friction(this, "block")), "0.35 .. 0.45"),
+        Dimension("slides on the table from", f"{slides_n:.2f} N", "0.7 .. 0.9 N"),
     ]
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from damsel_training.cli import main
+from damsel_training.cli import PRESET_NAMES, main
 from damsel_training.run import PRESETS, RunFolder
 
 
@@ -60,6 +61,19 @@ def test_a_folder_belongs_to_one_configuration_and_one_process(
         assert "is in use by another run" in busy
     other = _refused(capsys, "export", "--preset", "quick", "--seed", "1", "--run", str(tmp_path))
     assert "another configuration (seed: 0 there, 1 asked for)" in other
+
+
+def test_every_preset_has_a_name_on_the_command_line() -> None:
+    assert set(PRESET_NAMES) == set(PRESETS)
+
+
+def test_a_missing_package_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "damsel_training.stages", raising=False)
+    monkeypatch.delattr("damsel_training.stages", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert "training needs the package torch" in _refused(capsys, "collect")
 
 
 @pytest.mark.slow

@@ -9,14 +9,19 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, training_tasks, validation_tasks
-from damsel_training.run import PRESETS, RunCfg, RunFolder
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from damsel_training.run import RunCfg, RunFolder
+
+__all__ = ["PRESET_NAMES", "main"]
+
+PRESET_NAMES = ("quick", "smoke")
 
 _DEFAULT_ITERATIONS = 4
 
@@ -24,16 +29,29 @@ _DEFAULT_ITERATIONS = 4
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return run(lambda: _dispatch(given), "damsel-train")
+    return run(lambda: _with_packages(given), "damsel-train")
+
+
+def _with_packages(given: Sequence[str]) -> int:
+    try:
+        return _dispatch(given)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("damsel"):
+            raise
+        raise InvalidConfigError(
+            f"training needs the package {error.name}; `make setup` installs all of the extra "
+            "`train`"
+        ) from None
 
 
 def _dispatch(given: Sequence[str]) -> int:
     options = _parser().parse_args(given)
     if options.command == "evaluate":
         return _evaluate(options)
-    # Imported late: a mistyped option should not wait for torch.
+    # Imported late: a mistyped option should not wait for torch, nor evaluation need it.
     from damsel_training import stages
     from damsel_training.progress import Progress
+    from damsel_training.run import PRESETS, RunFolder
 
     cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
     folder = RunFolder(options.run or Path("runs") / options.preset)
@@ -72,7 +90,7 @@ def _parser() -> OneLineParser:
     for name, text in stages.items():
         stage = commands.add_parser(name, help=text, description=text)
         stage.add_argument(
-            "--preset", choices=sorted(PRESETS), default="quick", help="configuration (%(default)s)"
+            "--preset", choices=PRESET_NAMES, default="quick", help="configuration (%(default)s)"
         )
         stage.add_argument("--run", type=Path, metavar="DIR", help="folder (runs/PRESET); resumed")
         stage.add_argument("--seed", type=_natural, default=0, help="of every stage (%(default)s)")

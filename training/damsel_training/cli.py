@@ -154,6 +154,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise InvalidConfigError(f"--iterations is {options.iterations}; allowed: from 1")
     if options.json and not options.json.parent.is_dir():
         raise InvalidConfigError(f"--json {options.json}: there is no folder {options.json.parent}")
+    if options.json and not os.access(options.json.parent, os.W_OK):
+        raise InvalidConfigError(f"--json {options.json}: {options.json.parent} is not writable")
     Bundle.load(options.bundle)
     if options.tasks:
         tasks = load_tasks(options.tasks)

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.observation import ACTION_DIM, OBSERVATION_DIM
 from damsel.tasks import Task, reward
@@ -67,9 +68,20 @@ class DamselCfg:
     horizon: int = 100
     network: NetworkCfg = field(default_factory=NetworkCfg)
 
+    def __post_init__(self) -> None:
+        """Refuse what could not be trained."""
+        if self.collect_rounds < 2:
+            raise InvalidConfigError(
+                f"collect_rounds is {self.collect_rounds}; allowed: from 2, a probe and an attempt"
+            )
+
 
 def prior_components(cfg: NetworkCfg) -> dict[str, Array]:
     """Fixed mixture components (L,) by family: equally long, along different axes."""
+    if cfg.latent_dim < len(FAMILIES):
+        raise InvalidConfigError(
+            f"latent_dim is {cfg.latent_dim}; allowed: from {len(FAMILIES)}, the number of families"
+        )
     axes = cfg.component_distance * np.eye(cfg.latent_dim)
     return {name: axes[index] for index, name in enumerate(FAMILIES)}
 
@@ -121,8 +133,8 @@ class MetaLearner:
         """Run the current policy on every task: the probe first, then under inferred latents.
 
         Returns:
-            Mean final distance by family after the probe and after each inferred latent, and the
-            median of the peak contact force.
+            Mean final distance by family under each inferred latent, and the median of the peak
+            contact force under the last.
         """
         cfg = self.cfg
         self._buffers.begin()

@@ -195,7 +195,9 @@ class _Evaluation(BaseCallback):
         scores = [
             ExpertScore(**{k: v for k, v in row.items() if k != "steps"}) for row in self._history
         ]
-        self.best = max(scores, key=lambda s: s.merit, default=ExpertScore(0.0, 0.0, np.inf, 0.0))
+        self.best = max(
+            scores, key=lambda s: s.merit, default=ExpertScore(0.0, 0.0, np.inf, np.inf)
+        )
 
     def _on_step(self) -> bool:
         rows = self._cfg.env.rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def export_bundle(
     cfg: DamselCfg,
     provenance: Mapping[str, Any],
 ) -> Bundle:
-    """Write a bundle, load it back, and hold it to the networks it came from.
+    """Hold a bundle to the networks it is made from, write it, and load it back.
 
     Args:
         path: the bundle's folder, replaced if it exists.
@@ -62,25 +63,23 @@ def export_bundle(
         context_normalisation=Normalisation(CONTEXT_CENTRE, CONTEXT_SCALE),
         provenance=provenance,
     )
-    write_bundle(
-        path,
-        encoder_onnx=_to_onnx(
+    graphs = {
+        "encoder_onnx": _to_onnx(
             encoder,
             {"context": torch.zeros(3, TRANSITION_DIM), "component": torch.zeros(latent_dim)},
             output="latent",
             dynamic={"context": {0: "transitions"}},
         ),
-        policy_onnx=_to_onnx(
+        "policy_onnx": _to_onnx(
             policy,
             {"observation": torch.zeros(3, OBSERVATION_DIM), "latent": torch.zeros(3, latent_dim)},
             output="action",
             dynamic={"observation": {0: "batch"}, "latent": {0: "batch"}},
         ),
-        metadata=metadata,
-    )
-    bundle = Bundle.load(path)
-    _check_agreement(bundle, encoder, policy)
-    return bundle
+    }
+    _check_agreement(Bundle(path, metadata, **graphs), encoder, policy)
+    write_bundle(path, **graphs, metadata=metadata)
+    return Bundle.load(path)
 
 
 def _to_onnx(
@@ -94,7 +93,22 @@ def _to_onnx(
         name: {axis: torch.export.Dim(label) for axis, label in dynamic.get(name, {}).items()}
         for name in inputs
     }
-    program = torch.onnx.export(
+    with warnings.catch_warnings():
+        # Of the exporter about itself; none of them is about these graphs.
+        warnings.simplefilter("ignore")
+        program = _export(module, inputs, output, shapes)
+    assert program is not None
+    content: bytes = program.model_proto.SerializeToString()
+    return content
+
+
+def _export(
+    module: torch.nn.Module,
+    inputs: dict[str, torch.Tensor],
+    output: str,
+    shapes: dict[str, Any],
+) -> torch.onnx.ONNXProgram | None:
+    return torch.onnx.export(
         module.eval(),
         kwargs=inputs,
         input_names=list(inputs),
@@ -104,9 +118,6 @@ def _to_onnx(
         dynamo=True,
         verbose=False,
     )
-    assert program is not None
-    content: bytes = program.model_proto.SerializeToString()
-    return content
 
 
 def _check_agreement(bundle: Bundle, encoder: Encoder, policy: Policy) -> None:

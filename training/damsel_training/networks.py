@@ -1,6 +1,6 @@
 """Encoder, policy and dynamics-and-reward model, in the raw units of the robot's interface.
 
-Normalisation is part of each network, so the exported graphs take metres and newtons of reward
+Normalisation is part of each network, so the exported graphs take metres, actions and rewards
 exactly as they come off the wire.
 """
 

@@ -1,6 +1,7 @@
 """A run: its configuration, its folder, and the stages that lead from nothing to a bundle.
 
     <run>/run.yaml          the resolved configuration
+    <run>/commit            the code that began it
     <run>/experts/<family>  best.zip, scores.json, tensorboard/
     <run>/dataset.npz       roll-outs of the experts
     <run>/meta              checkpoint.pt, metrics.csv, tensorboard/
@@ -28,6 +29,7 @@ import yaml
 
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
+from damsel.safe_yaml import read_yaml
 from damsel_training.damsel import DamselCfg
 from damsel_training.dataset import CollectCfg
 from damsel_training.errors import RunInUseError
@@ -42,7 +44,7 @@ class RunCfg:
 
     Attributes:
         preset: the name it was asked for under.
-        seed: of every stage; each draws from a generator of its own.
+        seed: of every stage.
         experts: by family.
         collect: the data set.
         damsel: meta-training.
@@ -94,6 +96,14 @@ class RunFolder:
         self.meta = root / "meta"
         self.bundle = root / "bundle"
         self.evaluation = root / "evaluation.json"
+        self._commit = root / "commit"
+
+    @property
+    def commit(self) -> str:
+        """The commit of the code that began the run, `+changes` if it was edited."""
+        if not self._commit.exists():
+            return "unknown"
+        return self._commit.read_text(encoding="utf-8").strip()
 
     @contextmanager
     def opened(self, cfg: RunCfg) -> Iterator[None]:
@@ -103,8 +113,14 @@ class RunFolder:
             RunInUseError: another process has it open.
             InvalidConfigError: it was begun with another configuration.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("a", encoding="utf-8") as lock:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = (self.root / ".lock").open("a", encoding="utf-8")
+        except OSError as error:
+            raise InvalidConfigError(
+                f"{self.root} cannot be a run's folder: {error.strerror}"
+            ) from None
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -120,9 +136,10 @@ class RunFolder:
         if not path.exists():
             staged = path.with_suffix(".partial")
             staged.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
+            self._commit.write_text(_commit_now() + "\n", encoding="utf-8")
             staged.replace(path)
             return
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = read_yaml(path, "run configuration", InvalidConfigError)
         if found != wanted:
             raise InvalidConfigError(
                 f"{self.root} was begun with another configuration ({_difference(found, wanted)}); "
@@ -151,7 +168,7 @@ def _difference(found: Any, wanted: Any, where: str = "") -> str:
     return f"{where}: {found!r} there, {wanted!r} asked for"
 
 
-def commit() -> str:
+def _commit_now() -> str:
     """The commit that this code is at, `+changes` if it was edited, `unknown` outside of git."""
     here = Path(__file__).parent
 

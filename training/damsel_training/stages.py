@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import multiprocessing
 import os
@@ -24,7 +25,7 @@ from damsel_training.errors import DivergedError, InvalidDatasetError, MissingSt
 from damsel_training.experts import Expert, ExpertCfg, train_expert
 from damsel_training.export import export_bundle
 from damsel_training.progress import Progress
-from damsel_training.run import RunCfg, RunFolder, commit, plain
+from damsel_training.run import RunCfg, RunFolder, plain
 
 __all__ = ["collect", "experts", "export", "meta"]
 
@@ -87,7 +88,6 @@ def collect(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
     if folder.dataset.exists():
         bar(cfg.collect.rollouts, "there already")
         return
-    torch.set_num_threads(1)
     dataset = collect_dataset(
         training_tasks(),
         _load_experts(folder),
@@ -101,7 +101,8 @@ def collect(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
 def meta(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
     """Meta-train (lines 3-24 of Algorithm 1)."""
     bar = progress.bar("meta-train", cfg.damsel.iterations)
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", _cores())))
+    if "OMP_NUM_THREADS" not in os.environ:  # which torch has followed already
+        torch.set_num_threads(_cores())
     torch.manual_seed(cfg.seed)
     folder.meta.mkdir(exist_ok=True)
     learner = MetaLearner(cfg.damsel, training_tasks(), _load_experts(folder), cfg.rng("meta"))
@@ -128,7 +129,8 @@ def meta(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
 
 
 def _iterate(learner: MetaLearner, folder: RunFolder) -> dict[str, float]:
-    before = learner.state_dict()
+    # A copy: the state's tensors are the learner's own, which training goes on to change.
+    before = copy.deepcopy(learner.state_dict())
     try:
         losses = learner.train()
     except DivergedError as error:
@@ -172,7 +174,7 @@ def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = N
         learner.policy,
         cfg.damsel,
         {
-            "commit": commit(),
+            "commit": folder.commit,
             "command": command,
             "seeds": {"run": cfg.seed},
             "configuration": plain(cfg),

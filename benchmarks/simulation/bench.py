@@ -19,7 +19,7 @@ from benchmarks.simulation.case import Turn
 from benchmarks.simulation.metaworld_environment import metaworld_python
 from benchmarks.simulation.worker_process import Worker
 
-__all__ = ["measure"]
+__all__ = ["LIMITS", "OURS", "PEERS", "measure", "table"]
 
 OURS = (
     "physics-64",
@@ -62,7 +62,7 @@ def measure(options: Options) -> Report:
                 samples.append(_sample(number, worker, turn))
         facts = {key: value for one in workers for key, value in one.versions.items()}
         substeps = {worker.name: worker.substeps for worker in workers}
-    return Report("simulation", _table(turns, substeps), _FIELDS, samples, facts)
+    return Report("simulation", table(turns, substeps), _FIELDS, samples, facts)
 
 
 def _sample(number: int, worker: Worker, turn: Turn) -> tuple[object, ...]:
@@ -89,7 +89,13 @@ def _ratio(turns: Turns, case: str, peer: str) -> float:
     return median(_speed(ours) / _speed(theirs) for ours, theirs in pairs)
 
 
-def _table(turns: Turns, substeps: Mapping[str, int]) -> str:
+def table(turns: Turns, substeps: Mapping[str, int]) -> str:
+    """Speeds, ratios and limits, for a person.
+
+    Args:
+        turns: of every case, by name, in the order of the rounds.
+        substeps: physics steps of an environment step, by case.
+    """
     rows = []
     for name, taken in turns.items():
         speeds = [_speed(turn) for turn in taken]

@@ -112,7 +112,12 @@ class _RecordingRollout(Rollout):  # type: ignore[misc]
 
 
 class RolloutCase(_TabletopCase):
-    """The limit: the very `mujoco.rollout` calls of a `PhysicsCase`, made again by themselves."""
+    """The limit: the very `mujoco.rollout` calls of a `PhysicsCase`, made again by themselves.
+
+    Attributes:
+        recorded_states: final states (n, nstate) of the recorded trajectory.
+        final_states: final states of the latest one; a view.
+    """
 
     def __init__(self, rows: int) -> None:
         super().__init__(rows)
@@ -122,6 +127,8 @@ class RolloutCase(_TabletopCase):
         for displacement in self._draw_actions() * self._step_size_m:
             physics.step(displacement)
         self._calls: list[dict[str, Any]] = recorder.calls
+        self.recorded_states = physics.state.copy()
+        self.final_states: Array = self._calls[-1]["state"][:, -1]
         self._rollout = Rollout(nthread=0)
         self._models = [physics.model] * rows
         self._data = [mujoco.MjData(physics.model)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,6 +94,7 @@ def _to_onnx(
         name: {axis: torch.export.Dim(label) for axis, label in dynamic.get(name, {}).items()}
         for name in inputs
     }
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of packages that we do not use
     with warnings.catch_warnings():
         # Of the exporter about itself; none of them is about these graphs.
         warnings.simplefilter("ignore")

@@ -115,6 +115,7 @@ class EndEffectorController:
         self._model = model
         self._safety = SafetyLayer(cfg.safety, rows, model)
         self._rotation = tool_down_rotation()
+        self._ticks_per_step = cfg.ticks_per_step
         margin = cfg.safety.curvature_margin_m + cfg.wall_margin_m
         self._low = np.asarray(cfg.safety.workspace_low_base) + margin
         self._high = np.asarray(cfg.safety.workspace_high_base) - margin
@@ -164,15 +165,15 @@ class EndEffectorController:
             np.isfinite(np.concatenate([displacement, joint_positions], axis=1)), axis=1
         )
         asked = np.where(finite[:, None], displacement, 0.0)
-        step = np.clip(asked, -cfg.step_size_m, cfg.step_size_m)
+        step = _clamp(asked, -cfg.step_size_m, cfg.step_size_m)
         # Without a measurement there is nothing to lead: stay where the joints are commanded.
         joints = np.where(finite[:, None], joint_positions, self._safety.positions)
         measured = end_effector_position(joints, self._model)
         lead = self._set_point - measured
-        anchor = measured + np.clip(lead, -cfg.lead_limit_m, cfg.lead_limit_m)
+        anchor = measured + _clamp(lead, -cfg.lead_limit_m, cfg.lead_limit_m)
         # An arm that starts outside of its box comes back at no more than its usual pace.
-        applied = np.clip(
-            np.clip(anchor + step, self._low, self._high) - anchor,
+        applied = _clamp(
+            _clamp(anchor + step, self._low, self._high) - anchor,
             -cfg.step_size_m,
             cfg.step_size_m,
         )
@@ -189,9 +190,10 @@ class EndEffectorController:
             NOMINAL_POSTURE,
             cfg.damping,
             self._model,
-            posture_share=np.abs(applied).max(axis=1) / cfg.step_size_m,
+            posture_share=np.maximum.reduce(np.abs(applied), axis=1) / cfg.step_size_m,
         )
-        return applied, ~finite | (np.abs(applied - asked) > 1e-9).any(axis=1)
+        changed: BoolArray = np.logical_or.reduce(np.abs(applied - asked) > 1e-9, axis=1)
+        return applied, ~finite | changed
 
     def tick(self, tick: int) -> tuple[Array, Array, BoolArray]:
         """Joint command of one tick of the step that `begin` opened.
@@ -203,7 +205,7 @@ class EndEffectorController:
             Joint positions (n, 7) in radians, velocities (n, 7), and whether the safety layer
             changed the request (n,).
         """
-        remaining = max(self.cfg.ticks_per_step - tick, self.cfg.arrival_ticks)
+        remaining = max(self._ticks_per_step - tick, self.cfg.arrival_ticks)
         error = self._goal - self._safety.positions
         command = self._safety.tick(error / (remaining * self.cfg.safety.tick_period_s))
         return command.positions, command.velocities, command.clipped
@@ -216,9 +218,18 @@ class EndEffectorController:
             joint_positions: (n, 7), radians, measured now.
         """
         applied, clipped = self.begin(displacement, joint_positions)
-        ticks = [self.tick(tick) for tick in range(self.cfg.ticks_per_step)]
-        positions, velocities, _ = (np.stack(parts, axis=1) for parts in zip(*ticks, strict=True))
+        rows, joints = self._goal.shape
+        positions = np.empty((rows, self._ticks_per_step, joints))
+        velocities = np.empty_like(positions)
+        for tick in range(self._ticks_per_step):
+            positions[:, tick], velocities[:, tick], _ = self.tick(tick)
         return ControlStep(positions, velocities, applied, clipped)
+
+
+def _clamp(values: Array, low: Array | float, high: Array | float) -> Array:
+    """np.clip, which takes three times as long on few rows."""
+    clamped: Array = np.minimum(np.maximum(values, low), high)
+    return clamped
 
 
 def joint_positions_for(

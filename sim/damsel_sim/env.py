@@ -66,7 +66,8 @@ class TabletopEnv(gymnasium.Env[Array, Array]):
         self.task = given or _any_task(self.np_random)
         self._physics.reset()
         self._step = 0
-        return self._observe(), self._info(0.0)
+        observation = self._observe()
+        return observation, self._info(observation, 0.0)
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Run one control step of 50 ms."""
@@ -74,7 +75,7 @@ class TabletopEnv(gymnasium.Env[Array, Array]):
         result = self._physics.step(wanted.reshape(1, ACTION_DIM) * self._physics.cfg.step_size_m)
         self._step += 1
         observation = self._observe()
-        info = self._info(float(result.peak_contact_force[0]))
+        info = self._info(observation, float(result.peak_contact_force[0]))
         info["applied"] = result.applied[0] / self._physics.cfg.step_size_m
         truncated = self._step >= self._horizon
         return observation, float(reward(observation, self.task)), False, truncated, info
@@ -97,8 +98,8 @@ class TabletopEnv(gymnasium.Env[Array, Array]):
         observation: Array = self._physics.observation()[0]
         return observation
 
-    def _info(self, peak_contact_force: float) -> dict[str, Any]:
-        remaining = float(distance(self._observe(), self.task))
+    def _info(self, observation: Array, peak_contact_force: float) -> dict[str, Any]:
+        remaining = float(distance(observation, self.task))
         return {
             "task": self.task,
             "distance": remaining,

@@ -100,9 +100,7 @@ class _Servo:
         """
         before = np.concatenate([velocity_before[:, None], velocities[:, :-1]], axis=1)
         acceleration = (velocities - before) / self._tick_period_s
-        forward = velocities * self._velocity_gain + np.einsum(
-            "ij,ntj->nti", self._acceleration_gain, acceleration
-        )
+        forward = velocities * self._velocity_gain + acceleration @ self._acceleration_gain.T
         target = (positions + forward)[:, :, None] - velocities[:, :, None] * self._ahead_s[:, None]
         control: Array = target.reshape(len(positions), -1, positions.shape[-1])
         return control
@@ -213,9 +211,12 @@ class TabletopPhysics:
             sensordata=self._sensors,
         )
         self._state = self._states[:, -1].copy()
+        hand_force = self._sensors[:, :, self._index.hand_force]
+        arm_force = self._sensors[:, :, self._index.arm_force]
+        arm_force_squared = np.add.reduce(arm_force * arm_force, axis=2)
         force = np.maximum(
-            self._sensors[:, :, self._index.hand_force].max(axis=1),
-            np.linalg.norm(self._sensors[:, :, self._index.arm_force], axis=2).max(axis=1),
+            np.maximum.reduce(hand_force, axis=1),
+            np.sqrt(np.maximum.reduce(arm_force_squared, axis=1)),
         )
         return PhysicsStep(command.applied, command.clipped, force)
 

@@ -200,3 +200,10 @@ def test_limits_are_those_of_the_arm() -> None:
     np.testing.assert_array_equal(
         SAWYER.position_low, [-3.0503, -3.8095, -3.0426, -3.0439, -2.9761, -2.9761, -4.7124]
     )
+
+
+def test_a_joint_moves_the_end_effector_no_further_than_its_lever() -> None:
+    start, stop = random_joints(500, seed=1), random_joints(500, seed=2)
+    stop[::2] = start[::2] + 0.01 * (stop[::2] - start[::2])
+    moved = np.linalg.norm(end_effector_position(stop) - end_effector_position(start), axis=1)
+    assert np.all(moved <= np.abs(stop - start) @ SAWYER.levers)

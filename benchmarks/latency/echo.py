@@ -28,6 +28,7 @@ __all__ = ["ECHO_NAMESPACE", "EchoClient", "EchoNode", "echo_process"]
 ECHO_NAMESPACE = "/echo"
 
 _TIMEOUT_S = 10.0
+_PATIENCE_S = 3.0
 
 
 class EchoNode(Node):
@@ -53,7 +54,11 @@ def echo_process() -> Iterator[None]:
         yield
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait()
+        try:
+            process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 class EchoClient:

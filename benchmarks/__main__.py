@@ -19,6 +19,8 @@ benchmarks:
               door-open and drawer-open, and mujoco.rollout alone, taking turns
   latency     from observation to applied command through the ROS 2 nodes, beside a bare echo of
               the same messages between two processes, taking turns
+  tracking    how far the arm is from where it was told to be, and how hard it presses on what
+              stands still, beside stiffer joints
 
 The first run of `simulation` puts Meta-World into an environment of its own, .venv-metaworld.
 Samples go to runs/benchmarks/NAME.csv, or with --save to benchmarks/results/NAME.csv. What the
@@ -41,9 +43,16 @@ def _latency(options: Options) -> Report:
     return measure(options)
 
 
+def _tracking(options: Options) -> Report:
+    from benchmarks.tracking.bench import measure
+
+    return measure(options)
+
+
 BENCHMARKS: dict[str, Callable[[Options], Report]] = {
     "simulation": _simulation,
     "latency": _latency,
+    "tracking": _tracking,
 }
 
 

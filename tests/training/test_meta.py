@@ -143,6 +143,8 @@ def test_an_exported_bundle_is_the_trained_networks(tmp_path: Path) -> None:
     learner.train()
     bundle = export_bundle(tmp_path / "bundle", learner.encoder, learner.policy, CFG, PROVENANCE)
     assert bundle.horizon == CFG.horizon
+    for graph in (tmp_path / "bundle").glob("*.onnx"):
+        assert b".py" not in graph.read_bytes(), "no paths of this machine"
     assert list(bundle.families) == list(FAMILIES)
     again = Bundle.load(tmp_path / "bundle")
     context = np.random.default_rng(0).normal(size=(7, 28))

@@ -100,7 +100,20 @@ def _to_onnx(
         warnings.simplefilter("ignore")
         program = _export(module, inputs, output, shapes)
     assert program is not None
-    content: bytes = program.model_proto.SerializeToString()
+    model = program.model_proto
+    # The exporter notes the source lines, with this machine's paths, at every node.
+    del model.metadata_props[:]
+    for part in (
+        model.graph,
+        *model.graph.node,
+        *model.graph.value_info,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.initializer,
+    ):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    content: bytes = model.SerializeToString()
     return content
 
 

@@ -53,6 +53,6 @@ python:
 	3.11 or newer (Debian: apt-get install python3 python3-dev python3-venv)" >&2; exit 1; }
 
 clean: ## remove the environment and all that was built, but no training run
-	rm -rf .venv ros2_ws/build ros2_ws/install ros2_ws/log log build dist
+	rm -rf .venv .venv-metaworld ros2_ws/build ros2_ws/install ros2_ws/log log build dist
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -277,6 +277,8 @@ def _exists(path: Path) -> bool:
 
 def _read(path: Path, digest: str) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for its writer
+            raise InvalidBundleError(f"{path.name} is not a regular file")
         with path.open("rb") as stream:
             content = stream.read(_MAX_GRAPH_BYTES + 1)
     except OSError as cause:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,9 +15,10 @@ __all__ = ["Graph"]
 
 _FLOAT32 = "tensor(float)"
 
-# How ONNX's protobuf says that a tensor is kept in another file: the entry `location`. Such a
-# file would be read from the working directory, and no checksum would cover it.
-_EXTERNAL_DATA = b"\n\x08location\x12"
+# How ONNX's protobuf says that a tensor is kept in another file: a string of length 8, `location`.
+# Such a file would be read from the working directory, and no checksum would cover it. However
+# many bytes a writer spends on the length, the last is 8 or 0.
+_EXTERNAL_DATA = re.compile(rb"[\x00\x08]location")
 
 
 class Graph:
@@ -43,7 +45,7 @@ class Graph:
         """
         self._name = name
         self._output = output[0]
-        if _EXTERNAL_DATA in content:
+        if _EXTERNAL_DATA.search(content):
             raise InvalidBundleError(
                 f"{name} keeps weights in another file; allowed: everything in one file"
             )

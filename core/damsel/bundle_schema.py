@@ -93,7 +93,8 @@ def document_of(metadata: BundleMetadata, files: Mapping[str, bytes]) -> dict[st
             "provenance holds values that are not plain; "
             "allowed: mappings with text keys, lists, text, finite numbers, true, false, null"
         )
-    return document | {"sha256": digest}
+    # A copy through JSON shares no lists, so that YAML has no reason to write aliases.
+    return {**json.loads(json.dumps(document)), "sha256": digest}
 
 
 def metadata_of(document: object) -> tuple[BundleMetadata, dict[str, str]]:

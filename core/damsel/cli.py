@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from damsel.errors import DamselError, InvalidConfigError
 
@@ -15,9 +16,22 @@ __all__ = ["EXIT_BAD_INPUT", "EXIT_INTERRUPTED", "OneLineParser", "run"]
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
+_NEGATIVE = re.compile(r"-\.?[0-9]")
+_LONG_OPTION = re.compile(r"--[a-z][a-z-]*")
+
 
 class OneLineParser(argparse.ArgumentParser):
     """`argparse.ArgumentParser` whose errors are one line, through `run`."""
+
+    def parse_known_args(  # `parse_args` and subcommands come through here too
+        self, args: Iterable[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse, taking what begins like a negative number for a value and never for an option.
+
+        `argparse` alone takes `-0.1,0.2` in `--goal -0.1,0.2` for an unknown option.
+        """
+        given = sys.argv[1:] if args is None else args
+        return super().parse_known_args(_with_values_joined(given), namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and exiting.
@@ -26,6 +40,18 @@ class OneLineParser(argparse.ArgumentParser):
             InvalidConfigError: Always.
         """
         raise InvalidConfigError(f"{message}; see {self.prog} --help")
+
+
+def _with_values_joined(args: Iterable[str]) -> list[str]:
+    """Turn `--option -1` into `--option=-1`."""
+    joined: list[str] = []
+    for argument in args:
+        last = joined[-1] if joined else ""
+        if _NEGATIVE.match(argument) and _LONG_OPTION.fullmatch(last):
+            joined[-1] = f"{last}={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def run(main: Callable[[], int | None], program: str | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Reading YAML that somebody else wrote: bounded, plain data only, no key given twice."""
+"""Reading YAML that somebody else wrote: bounded, plain data only, every value written out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import yaml
 
-from damsel.errors import DamselError
+from damsel.errors import DamselError, brief
 
 __all__ = ["read_yaml"]
 
@@ -16,16 +16,30 @@ _MAX_BYTES = 1 << 20
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """`yaml.SafeLoader` that refuses a mapping with a repeated key instead of dropping one."""
+    """`yaml.SafeLoader` that refuses repeated keys, instead of dropping one, and aliases.
+
+    With aliases a file of a few lines can stand for more data than fits into any memory, or
+    contain itself.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a node that is written out."""
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(
+                None, None, f"the alias *{event.anchor} is not allowed", event.start_mark
+            )
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Construct a mapping after checking that its plain keys differ."""
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        repeated = next((key for key in keys if keys.count(key) > 1), None)
-        if repeated is not None:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {repeated!r} is given twice", node.start_mark
-            )
+        seen: set[str] = set()
+        for key in (key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {brief(key)} is given twice", node.start_mark
+                )
+            seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
 

@@ -261,3 +261,11 @@ def test_paths_may_be_text(tmp_path: Path) -> None:
         text, encoder_onnx=encoder_onnx(), policy_onnx=policy_onnx(), metadata=tiny_metadata()
     )
     assert Bundle.load(text).path == tmp_path / "b"
+
+
+def test_provenance_may_name_one_list_twice(tmp_path: Path) -> None:
+    """YAML would write the second as an alias, which loading refuses."""
+    seeds = [1, 2, 3]
+    provenance = tiny_metadata().provenance | {"seeds": seeds, "evaluation_seeds": seeds}
+    bundle = tiny_bundle(tmp_path / "bundle", provenance=provenance)
+    assert bundle.provenance["evaluation_seeds"] == seeds

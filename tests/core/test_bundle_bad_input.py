@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -88,7 +89,23 @@ def test_a_missing_graph(path: Path, name: str) -> None:
 def test_a_folder_instead_of_a_graph(path: Path) -> None:
     (path / "policy.onnx").unlink()
     (path / "policy.onnx").mkdir()
-    assert refusal(path) == "policy.onnx cannot be read: Is a directory"
+    assert refusal(path) == "policy.onnx is not a regular file"
+
+
+def test_a_pipe_instead_of_a_graph(path: Path) -> None:
+    """Opening it would wait until somebody writes to it."""
+    (path / "policy.onnx").unlink()
+    os.mkfifo(path / "policy.onnx")
+    assert refusal(path) == "policy.onnx is not a regular file"
+
+
+def test_bundle_yaml_that_stands_for_more_than_it_holds(path: Path) -> None:
+    """Checking the digest would write all of it out."""
+    lines = ["a0: &a0 [1]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 40)]
+    with (path / "bundle.yaml").open("a") as stream:
+        stream.write("\n".join(lines))
+    assert refusal(path).endswith("the alias *a0 is not allowed")
 
 
 # Truncated and tampered
@@ -266,7 +283,7 @@ def _set_first_name(document: dict[str, Any]) -> None:
             "an entry of families is 'push'; allowed: a mapping",
         ),
         (
-            lambda d: d["families"].append(d["families"][0]),
+            lambda d: d["families"].append(dict(d["families"][0], component=[1.0, 2.0, 3.0])),
             "family 'push' is not a name or is there twice",
         ),
         (
@@ -436,10 +453,15 @@ def test_weights_outside_the_graph_are_refused(path: Path, monkeypatch: pytest.M
     weights.ClearField("raw_data")
     weights.data_location = TensorProto.EXTERNAL
     weights.external_data.add(key="location", value="weights.bin")
-    replace_graph(path, "encoder.onnx", model.SerializeToString())
-    assert refusal(path) == (
-        "encoder.onnx keeps weights in another file; allowed: everything in one file"
-    )
+    content = model.SerializeToString()
+    key, value = b"\n\x08location", b"\x12\x0bweights.bin"
+    assert key + value in content
+    # The order of fields and the length of lengths are free.
+    for entry in (key + value, value + key):
+        replace_graph(path, "encoder.onnx", content.replace(key + value, entry))
+        assert refusal(path) == (
+            "encoder.onnx keeps weights in another file; allowed: everything in one file"
+        )
 
 
 def test_an_operator_that_nobody_knows(path: Path) -> None:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from damsel.cli import OneLineParser, run
-from damsel.errors import InvalidBundleError, InvalidTaskError, RobotError
+from damsel.errors import InvalidBundleError, InvalidConfigError, InvalidTaskError, RobotError
 
 
 @pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1), (7, 7)])
@@ -67,3 +67,30 @@ def test_a_command_line_that_is_wrong_is_one_line_too(capsys: pytest.CaptureFixt
         "damsel-train: error: argument --iterations: invalid int value: 'many'; "
         "see damsel-train --help\n"
     )
+
+
+@pytest.mark.parametrize("goal", ["-0.1,0.2", "-.1,.2", "-1", "-1e-3", "-0.1, -0.2"])
+def test_a_value_may_begin_with_a_minus(goal: str) -> None:
+    parser = OneLineParser()
+    parser.add_argument("--goal")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("film").add_argument("--goal")
+    assert parser.parse_args(["--goal", goal]).goal == goal
+    assert parser.parse_args([f"--goal={goal}"]).goal == goal
+    assert parser.parse_args(["film", "--goal", goal]).goal == goal
+
+
+def test_a_value_that_begins_with_a_minus_may_come_from_the_shell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parser = OneLineParser()
+    parser.add_argument("--goal")
+    monkeypatch.setattr(sys, "argv", ["damsel-adapt", "--goal", "-0.1,0.2"])
+    assert parser.parse_args().goal == "-0.1,0.2"
+
+
+def test_an_unknown_option_is_not_taken_for_a_value() -> None:
+    parser = OneLineParser(prog="damsel-adapt")
+    parser.add_argument("--goal")
+    with pytest.raises(InvalidConfigError, match="argument --goal: expected one argument"):
+        parser.parse_args(["--goal", "-x"])

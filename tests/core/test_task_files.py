@@ -58,6 +58,11 @@ def test_goals_as_typed(family: str, text: str, goal: tuple[float, ...]) -> None
     assert parse_goal(family, text) == Task(family, goal)
 
 
+def test_a_long_text_is_refused_at_once() -> None:
+    """It hangs for minutes where a pattern can split the digits in more than one way."""
+    assert goal_message("door", "1" * 100_000 + "x").startswith("door goal '1111")
+
+
 @pytest.mark.parametrize(
     "text",
     [

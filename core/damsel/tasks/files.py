@@ -16,7 +16,7 @@ from damsel.tasks.task import Task
 __all__ = ["load_tasks", "parse_goal", "save_tasks"]
 
 # Stricter than float(): no underscores, no other alphabets' digits, no nan and inf.
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def parse_goal(family_name: str, text: str) -> Task:

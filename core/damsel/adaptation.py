@@ -4,9 +4,9 @@ The caller asks what to roll out (`request`), rolls it out with `act`, and hands
 `receive`, until `done`. The offline evaluator and the ROS 2 node drive this one object. It learns
 of the task through rewards alone: no goal, no distance.
 
-Two deviations from the paper, both in docs/decisions.md: line 5 starts the context with the probe
-of the chosen family instead of empty, which saves a trajectory; and the loop of line 6 ends early
-once the task is solved.
+Three deviations from the paper, all in docs/decisions.md: a probe ends once it is clear that its
+family is not the one; line 5 starts the context with the probe of the chosen family instead of
+empty, which saves a trajectory; and the loop of line 6 ends early once the task is solved.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from damsel.bundle import Bundle
 from damsel.errors import InvalidConfigError, InvalidTrajectoryError, brief
+from damsel.families import FAMILIES
 from damsel.observation import TRANSITION_DIM, Trajectory
 
 __all__ = ["Adaptation", "Request", "Stage", "TrajectoryRecord"]
@@ -132,17 +133,23 @@ class Adaptation:
         """
         return self._bundle.act(observation, self._current().latent)
 
-    def probe_told_enough(self, rewards: Sequence[float]) -> bool:  # noqa: ARG002, what callers know
+    def probe_told_enough(self, observation: ArrayLike, rewards: Sequence[float]) -> bool:
         """Return whether the probe under way may be cut short.
 
-        Args:
-            rewards: Its rewards so far.
+        It may once it has moved its object by more than would count as solved and no reward came
+        of it: the task is then of another family. A probe that is rewarded runs to the horizon,
+        for it is also the context that the first latent is inferred from.
 
-        Returns:
-            False: every probe runs to the horizon, because the chosen one is also the context
-            that the first latent is inferred from.
+        Args:
+            observation: (12,), the latest one, metres.
+            rewards: Its rewards so far, that of the latest observation included.
         """
-        return False
+        request = self._current()
+        if request.stage != "probe" or any(rewards):
+            return False
+        kind = FAMILIES[request.family]
+        moved = np.linalg.norm(kind.state(np.asarray(observation, np.float64)))
+        return bool(moved > kind.success_threshold)
 
     def receive(self, trajectory: Trajectory) -> None:
         """Take the trajectory that was requested and decide what comes next.

@@ -83,6 +83,8 @@ def adapt_offline(
             peak = max(peak, result.peak_contact_force)
             if keep_states:
                 states.append(robot.physics.state[0].copy())
+            if adaptation.probe_told_enough(observation, rewards):
+                break
         steps += len(actions)
         returns.append(float(np.sum(rewards)))
         distances.append(float(distance(observation, task)))

@@ -1,8 +1,9 @@
 """DAMSEL meta-training: Algorithm 1 of the paper, from line 3 on, top to bottom.
 
 Losses are positive squared errors; the minus signs printed before L^BC and L^model are typos.
-What goes beyond the paper, and why, is in docs/decisions.md: an expert relabels the states that
-the policy itself visits (DAgger), and an empty context imitates a probe that tells goals apart.
+What goes beyond the paper, and why, is in docs/decisions.md: experts label the states that the
+policy itself visits (DAgger); trajectories are seen in hindsight as those of other goals; an empty
+context imitates a probe that tells goals apart; and observations are noisy, physics randomised.
 """
 
 from __future__ import annotations
@@ -19,17 +20,21 @@ from torch import Tensor
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.observation import ACTION_DIM, OBSERVATION_DIM
-from damsel.tasks import Task, reward
-from damsel_sim.physics import TabletopPhysics
-from damsel_training.buffers import ContextBuffers, LabelledStates
-from damsel_training.dataset import ExpertDataset, ExpertPolicy, Teacher, relabel
+from damsel.tasks import Task, goal_reward
+from damsel_sim.physics import TabletopPhysics, load_model
+from damsel_sim.randomisation import RandomisationCfg, randomised_models
+from damsel_training.buffers import GOAL_DIM, Steps, TrajectoryBuffer
+from damsel_training.dataset import ExpertDataset, ExpertPolicy
 from damsel_training.errors import DivergedError
 from damsel_training.networks import DynamicsModel, Encoder, NetworkCfg, Policy
+from damsel_training.probes import probe_goal
 from damsel_training.rollouts import Rollouts, roll_out
 
 __all__ = ["DamselCfg", "MetaLearner", "prior_components"]
 
 Array = NDArray[np.float64]
+Array32 = NDArray[np.float32]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,19 @@ class DamselCfg:
         iterations: outer iterations (lines 5-24).
         collect_rounds: K of line 9: trajectories a task and iteration, the probe included.
         training_steps: gradient steps an iteration (line 15).
+        task_batch: tasks of each family in a gradient step (M of line 16, by family).
         context_size: transitions drawn for one context (line 17).
         expert_size: expert states drawn a task and step (line 18).
         probe_size: probe states drawn a task and step for the empty context.
+        hindsight: part of the contexts, and of the tasks that data are collected for, whose goal
+            is another one of the family's range; 0 trains on the given tasks alone.
+        candidates: trajectories compared for each expert state; see `TrajectoryBuffer`.
         kept_iterations: how many iterations' trajectories the buffers B_i keep.
-        kept_labels: how many relabelled trajectories a task are kept.
+        kept_states: how many trajectories a task D_i* keeps.
+        observation_noise_m: most noise in an observation; each context's and each trajectory's is
+            drawn from 0 to this.
+        randomised: part of the tasks that are collected under randomised physics.
+        randomisation: how those differ.
         model_weight: weight of L^model.
         constraint_weight: weight of L^constraint.
         model_size: transitions of a context that L^model is taken over.
@@ -55,12 +68,18 @@ class DamselCfg:
 
     iterations: int = 24
     collect_rounds: int = 4
-    training_steps: int = 400
+    training_steps: int = 600
+    task_batch: int = 10
     context_size: int = 96
     expert_size: int = 32
     probe_size: int = 8
-    kept_iterations: int = 5
-    kept_labels: int = 60
+    hindsight: float = 0.5
+    candidates: int = 4
+    kept_iterations: int = 6
+    kept_states: int = 80
+    observation_noise_m: float = 0.004
+    randomised: float = 0.5
+    randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
     model_weight: float = 0.2
     constraint_weight: float = 0.01
     model_size: int = 32
@@ -98,13 +117,18 @@ class MetaLearner:
     ) -> None:
         self.cfg = cfg
         self.tasks = list(tasks)
-        self._teacher = Teacher(self.tasks, experts)
+        self._experts = experts
         self._rng = rng
+        self._goals = np.stack([_padded(task.goal) for task in self.tasks])
+        self._family = np.array([task.family for task in self.tasks])
+        self._of_family = {
+            name: np.flatnonzero(self._family == name) for name in FAMILIES if name in self._family
+        }
         self.encoder, self.policy = Encoder(cfg.network), Policy(cfg.network)
         self.model = DynamicsModel(cfg.network)
         self.components = prior_components(cfg.network)
         self._component = _tensor(np.stack([self.components[t.family] for t in self.tasks]))
-        self._physics = TabletopPhysics(len(self.tasks))
+        self._physics = TabletopPhysics(len(self.tasks), variants=self._scenes())
         self._optimiser = torch.optim.Adam(
             [*self.encoder.parameters(), *self.policy.parameters(), *self.model.parameters()],
             lr=cfg.learning_rate,
@@ -112,45 +136,49 @@ class MetaLearner:
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             self._optimiser, cfg.iterations * cfg.training_steps, cfg.learning_rate / 20
         )
-        # Line 3: replay buffers B_i; expert data D_i*, and beside it what probes should do.
+        # Line 3: replay buffers B_i; the states of D_i*, and beside it those of probes.
         rows, horizon = len(self.tasks), cfg.horizon
-        self._buffers = ContextBuffers(rows, cfg.kept_iterations, cfg.collect_rounds, horizon)
-        self._labels = LabelledStates(rows, cfg.kept_labels, horizon)
-        self._probe_labels = LabelledStates(rows, cfg.kept_labels, horizon)
+        self._buffers = TrajectoryBuffer(rows, cfg.kept_iterations, cfg.collect_rounds, horizon)
+        self._states = TrajectoryBuffer(rows, cfg.kept_states, 1, horizon)
+        self._probe_states = TrajectoryBuffer(rows, cfg.kept_states, 1, horizon)
         self.iteration = 0
 
     # Lines 1-2 happened: the experts exist, and so does the data set of their roll-outs.
     def store(self, dataset: ExpertDataset) -> None:
         """Fill D_i* with expert trajectories, and the first contexts with the experts' probes."""
-        for tasks, probes in zip(dataset.experts, dataset.probes, strict=True):
-            self._labels.add(tasks.observations[:, :-1], tasks.labels)
-            self._probe_labels.add(probes.observations[:, :-1], probes.labels)
-            self._buffers.begin()
-            self._buffers.append(self._transitions(probes))
+        for attempts, probes in zip(dataset.experts, dataset.probes, strict=True):
+            for buffer, rollouts in (
+                (self._states, attempts),
+                (self._probe_states, probes),
+                (self._buffers, probes),
+            ):
+                buffer.begin(self._goals)
+                buffer.append(rollouts.observations, rollouts.actions)
 
     # Lines 6-14.
     def collect(self) -> dict[str, float]:
         """Run the current policy on every task: the probe first, then under inferred latents.
 
         Returns:
-            Mean final distance by family under each inferred latent, and the median of the peak
-            contact force under the last.
+            Mean final distance to the tasks' own goals by family under each inferred latent, and
+            the median of the peak contact force under the last.
         """
         cfg = self.cfg
-        self._buffers.begin()
+        elsewhere = self._rng.random(len(self.tasks)) < cfg.hindsight
+        goals = np.where(elsewhere[:, None], self._other_goals(self._family), self._goals)
+        self._buffers.begin(goals)
         latents = self._component.clone()  # line 7
         metrics: dict[str, float] = {}
         for k in range(cfg.collect_rounds):  # lines 8-13
             if k > 0:
-                latents = self._infer(self._buffers.newest())
+                latents = self._infer(goals)  # line 10
             rollouts = roll_out(self._physics, self._act_under(latents), cfg.horizon)  # line 11
-            self._buffers.append(self._transitions(rollouts))  # line 12
-            states = rollouts.observations[:, :-1]
-            if k == 0:
-                self._probe_labels.add(states, relabel(self._teacher.probe, states))
-            else:
-                self._labels.add(states, relabel(self._teacher.expert, states))
-                metrics |= self._distances(rollouts, f"final_distance_{k}")
+            self._buffers.append(rollouts.observations, rollouts.actions)  # line 12
+            states = self._states if k > 0 else self._probe_states
+            states.begin(goals)
+            states.append(rollouts.observations, rollouts.actions)
+            if k > 0:
+                metrics |= self._distances(rollouts, goals, f"final_distance_{k}")
         metrics["peak_contact_force"] = float(np.median(rollouts.peak_contact_force))
         self.iteration += 1
         return metrics
@@ -202,61 +230,144 @@ class MetaLearner:
             "optimiser": self._optimiser,
             "schedule": self._schedule,
             "buffers": self._buffers,
-            "labels": self._labels,
-            "probe_labels": self._probe_labels,
+            "states": self._states,
+            "probe_states": self._probe_states,
         }
+
+    def _scenes(self) -> list[Any]:
+        """A scene a task, nominal or randomised; the same in every run, so a resumed one's too."""
+        rng = np.random.default_rng(list(b"scenes of meta-training"))
+        count = len(self.tasks)
+        varied = randomised_models(self.cfg.randomisation, count, rng)
+        chosen = rng.random(count) < self.cfg.randomised
+        nominal = load_model()
+        return [varied[row] if chosen[row] else nominal for row in range(count)]
 
     def _losses(self) -> dict[str, Tensor]:
         cfg = self.cfg
-        context = _tensor(self._buffers.sample(cfg.context_size, self._rng))  # line 17
-        latents = self.encoder(context, self._component)
-        bc = self._imitation(self._labels, cfg.expert_size, latents)  # lines 18-20
+        tasks = self._draw_tasks()  # line 16
+        family, component = self._family[tasks], self._component[tasks]
+        steps, goals = self._buffers.sample_contexts(tasks, cfg.context_size, self._rng)  # line 17
+        elsewhere = self._rng.random(len(tasks)) < cfg.hindsight
+        goals = np.where(elsewhere[:, None], self._other_goals(family), goals)
+        context = self._context(self._noisy_steps(steps), family, goals)
+        latents = self.encoder(context, component)
+        # Lines 18-20. The expert of a goal knows what to do in any state of its family.
+        relatives = np.stack([self._of_family[name] for name in family])
+        states = self._states.sample_states_near(
+            relatives, goals, cfg.expert_size, cfg.candidates, self._rng
+        )
+        bc = self._imitation(states, self._expert_actions(states, family, goals), latents)
         # The same for the empty context, whose latent is the family's component.
-        probe_bc = self._imitation(self._probe_labels, cfg.probe_size, self._component)
+        states = self._probe_states.sample_states(tasks, cfg.probe_size, self._rng)
+        probe_bc = self._imitation(states, self._expert_actions(states, family, None), component)
         part = context[:, : cfg.model_size]
         s, a, r, s_next = torch.split(part, [OBSERVATION_DIM, ACTION_DIM, 1, OBSERVATION_DIM], -1)
         predicted = self.model(s, a, latents[:, None].expand(-1, cfg.model_size, -1))
         model = ((predicted - self.model.target(s, r, s_next)) ** 2).sum(-1).mean()
-        constraint = ((latents - self._component) ** 2).sum(-1).mean()
+        constraint = ((latents - component) ** 2).sum(-1).mean()
         return {"bc": bc, "probe_bc": probe_bc, "model": model, "constraint": constraint}
 
-    def _imitation(self, labels: LabelledStates, size: int, latents: Tensor) -> Tensor:
-        """L^BC: squared error of the policy under each task's latent, summed over the action."""
-        states, actions = labels.sample(size, self._rng)
-        predicted = self.policy(_tensor(states), latents[:, None].expand(-1, size, -1))
+    def _draw_tasks(self) -> IntArray:
+        return np.concatenate(
+            [
+                self._rng.permutation(rows)[: self.cfg.task_batch]
+                for rows in self._of_family.values()
+            ]
+        )
+
+    def _other_goals(self, family: NDArray[np.str_]) -> Array:
+        """Goals (M, GOAL_DIM) from all over the families' ranges."""
+        share = self._rng.random((len(family), GOAL_DIM))
+        low = np.stack([_padded(FAMILIES[name].low) for name in family])
+        high = np.stack([_padded(FAMILIES[name].high) for name in family])
+        goals: Array = low + (high - low) * share
+        return goals
+
+    def _expert_actions(
+        self, states: Array32, family: NDArray[np.str_], goals: Array | None
+    ) -> Array:
+        """What the experts would do in states (M, S, 12), (M, S, 3): pursue goals, or probe."""
+        count, size, _ = states.shape
+        actions = np.empty((count, size, ACTION_DIM))
+        for name in self._of_family:
+            rows = family == name
+            flat = states[rows].reshape(-1, OBSERVATION_DIM).astype(np.float64)
+            if goals is None:
+                goal = probe_goal(name, flat)
+            else:
+                goal = np.repeat(goals[rows, : FAMILIES[name].goal_dim], size, axis=0)
+            actions[rows] = self._experts[name](flat, goal).reshape(-1, size, ACTION_DIM)
+        return actions
+
+    def _imitation(self, states: Array32, actions: Array, latents: Tensor) -> Tensor:
+        """L^BC: squared error of the policy under each task's latent, summed over the action.
+
+        The policy sees the states through noise; the expert that it imitates saw them as they are.
+        """
+        seen = states + self._noise(states.shape)
+        predicted = self.policy(_tensor(seen), latents[:, None].expand(-1, states.shape[1], -1))
         error: Tensor = ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
         return error
 
-    def _infer(self, contexts: NDArray[np.float32]) -> Tensor:
+    def _noise(self, shape: tuple[int, ...]) -> Array:
+        """Noise in metres of observations (M, ..., 12), of another strength in each row."""
+        scale = self._rng.uniform(0.0, self.cfg.observation_noise_m, shape[0])
+        strength = scale.reshape(-1, *[1] * (len(shape) - 1))
+        noise: Array = strength * self._rng.standard_normal(shape, dtype=np.float32)
+        return noise
+
+    def _noisy_steps(self, steps: Steps) -> Steps:
+        before, after = np.moveaxis(
+            self._noise((len(steps.before), 2, *steps.before.shape[1:])), 1, 0
+        )
+        return Steps(
+            (steps.before + before).astype(np.float32),
+            steps.action,
+            (steps.after + after).astype(np.float32),
+        )
+
+    def _context(self, steps: Steps, family: NDArray[np.str_], goals: Array) -> Tensor:
+        """Transitions (M, N, 28) with the rewards that the goals would give."""
+        rewards = np.empty((*steps.after.shape[:2], 1))
+        for name in self._of_family:
+            rows = family == name
+            kind = FAMILIES[name]
+            goal = goals[rows, None, : kind.goal_dim]
+            rewards[rows, :, 0] = goal_reward(kind, steps.after[rows], goal)
+        return _tensor(np.concatenate([steps.before, steps.action, rewards, steps.after], axis=-1))
+
+    def _infer(self, goals: Array) -> Tensor:
+        context = self._context(self._buffers.newest(), self._family, goals)
         with torch.no_grad():
-            latents: Tensor = self.encoder(_tensor(contexts), self._component)
+            latents: Tensor = self.encoder(context, self._component)
         return latents
 
     def _act_under(self, latents: Tensor) -> Callable[[Array], Array]:
+        scale = self._rng.uniform(0.0, self.cfg.observation_noise_m, (len(latents), 1))
+        # Half of the rows see without noise, as half of the metrics should.
+        scale[::2] = 0.0
+
         def act(observation: Array) -> Array:
+            seen = observation + scale * self._rng.standard_normal(observation.shape)
             with torch.no_grad():
-                action: Array = self.policy(_tensor(observation), latents).double().numpy()
+                action: Array = self.policy(_tensor(seen), latents).double().numpy()
             return action
 
         return act
 
-    def _transitions(self, rollouts: Rollouts) -> Array:
-        """Transitions (tasks, T, 28) with each row's own reward."""
-        rewards = np.stack(
-            [
-                reward(observations[1:], task)
-                for task, observations in zip(self.tasks, rollouts.observations, strict=True)
-            ]
-        )
-        before, after = rollouts.observations[:, :-1], rollouts.observations[:, 1:]
-        return np.concatenate([before, rollouts.actions, rewards[..., None], after], axis=-1)
+    def _distances(self, rollouts: Rollouts, goals: Array, label: str) -> dict[str, float]:
+        distances = {}
+        for name, rows in self._of_family.items():
+            kind = FAMILIES[name]
+            state = kind.state(rollouts.observations[rows, -1])
+            gap = np.linalg.norm(state - goals[rows, : kind.goal_dim], axis=1)
+            distances[f"{label}/{name}"] = float(np.mean(gap))
+        return distances
 
-    def _distances(self, rollouts: Rollouts, label: str) -> dict[str, float]:
-        distances: dict[str, list[float]] = {}
-        for task, observations in zip(self.tasks, rollouts.observations, strict=True):
-            state = FAMILIES[task.family].state(observations[-1])
-            distances.setdefault(task.family, []).append(float(np.linalg.norm(state - task.goal)))
-        return {f"{label}/{name}": float(np.mean(values)) for name, values in distances.items()}
+
+def _padded(values: Sequence[float]) -> Array:
+    return np.pad(np.asarray(values, np.float64), (0, GOAL_DIM - len(values)))
 
 
 def _tensor(values: NDArray[Any]) -> Tensor:

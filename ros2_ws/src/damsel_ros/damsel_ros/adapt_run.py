@@ -217,9 +217,10 @@ class AdaptRun:
 
     def _probe_told_enough(self) -> bool:
         rewards = self._buffer.rewards
-        if not self._probing or not rewards or len(rewards) != self._commands_sent:
+        steps = len(rewards)
+        if not self._probing or not 0 < steps == self._commands_sent < self._buffer.observations:
             return False
-        return self._adaptation.probe_told_enough(rewards)
+        return self._adaptation.probe_told_enough(self._buffer.observation(steps), rewards)
 
     def _begin(self, now_s: float) -> list[Effect]:
         self._enter(_Phase.RESETTING, now_s)

@@ -148,18 +148,16 @@ def test_a_probe_waits_for_the_reward_of_the_observation_it_answers() -> None:
     assert types(world.reward(1)) == [Command]
 
 
-def test_adaptation_does_not_wait_for_the_latest_reward() -> None:
+def test_a_command_waits_for_all_of_the_step_before() -> None:
     world = World()
     world.begin()
     for _ in range(3):
         world.roll()
     world.reset()
     world.observe(0)
-    world.apply(0)
-    assert types(world.observe(1)) == [Command]
-    world.apply(1)
-    assert world.observe(2) == []  # two rewards behind
-    assert types(world.reward(1)) == [Command]
+    assert world.observe(1) == []
+    assert world.reward(1) == []
+    assert types(world.apply(0)) == [Command]
 
 
 def test_a_probe_that_told_enough_is_cut_short() -> None:

@@ -24,19 +24,22 @@ IntArray = NDArray[np.int64]
 GOAL_DIM = max(family.goal_dim for family in FAMILIES.values())
 """Coordinates of a stored goal; those that a family does not have are 0."""
 
+_WHOLE = 0.5
+"""Part of the contexts that end with a trajectory."""
+
 
 class Steps(NamedTuple):
     """Control steps without their rewards.
 
     Attributes:
-        before: (..., 12), observation.
+        before: (..., 12), observations.
         action: (..., 3).
         after: (..., 12), the observation that followed.
     """
 
-    before: Array32
-    action: Array32
-    after: Array32
+    before: NDArray[np.floating[Any]]
+    action: NDArray[np.floating[Any]]
+    after: NDArray[np.floating[Any]]
 
 
 class TrajectoryBuffer:
@@ -85,8 +88,8 @@ class TrajectoryBuffer:
     ) -> tuple[Steps, Array]:
         """Draw contexts of `size` steps and the goals they were made for.
 
-        Each is drawn from the first trajectory to all of one group: what the robot has when it
-        infers, the probe and what it has tried since.
+        Each is drawn from the beginning of one group: what the robot has when it infers, the probe
+        and what it has tried since, to the end of a trajectory or to the middle of one.
 
         Args:
             tasks: (M,), whose.
@@ -98,7 +101,9 @@ class TrajectoryBuffer:
         """
         group = rng.integers(self._filled, size=len(tasks))
         horizon = self._actions.shape[3]
-        length = (rng.integers(self._lengths[group]) + 1) * horizon
+        whole = rng.random(len(tasks)) < _WHOLE
+        share, most = rng.random(len(tasks)), self._lengths[group]
+        length = horizon * np.where(whole, 1 + np.floor(share * most), 1 + share * (most - 1))
         step = (rng.random((len(tasks), size)) * length[:, None]).astype(np.int64)
         index = (tasks[:, None], group[:, None], step // horizon)
         inner = step % horizon

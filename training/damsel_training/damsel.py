@@ -8,7 +8,7 @@ context imitates a probe that tells goals apart; and observations are noisy, phy
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from damsel.adaptation import INFERENCE_PERIOD
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.observation import ACTION_DIM, OBSERVATION_DIM
@@ -118,7 +119,7 @@ class MetaLearner:
         self.cfg = cfg
         self.tasks = list(tasks)
         self._experts = experts
-        self._rng = rng
+        self.rng = rng
         self._goals = np.stack([_padded(task.goal) for task in self.tasks])
         self._family = np.array([task.family for task in self.tasks])
         self._of_family = {
@@ -127,7 +128,7 @@ class MetaLearner:
         self.encoder, self.policy = Encoder(cfg.network), Policy(cfg.network)
         self.model = DynamicsModel(cfg.network)
         self.components = prior_components(cfg.network)
-        self._component = _tensor(np.stack([self.components[t.family] for t in self.tasks]))
+        self.component = _tensor(np.stack([self.components[t.family] for t in self.tasks]))
         self._physics = TabletopPhysics(len(self.tasks), variants=self._scenes())
         self._optimiser = torch.optim.Adam(
             [*self.encoder.parameters(), *self.policy.parameters(), *self.model.parameters()],
@@ -164,15 +165,13 @@ class MetaLearner:
             the median of the peak contact force under the last.
         """
         cfg = self.cfg
-        elsewhere = self._rng.random(len(self.tasks)) < cfg.hindsight
+        elsewhere = self.rng.random(len(self.tasks)) < cfg.hindsight
         goals = np.where(elsewhere[:, None], self._other_goals(self._family), self._goals)
         self._buffers.begin(goals)
-        latents = self._component.clone()  # line 7
         metrics: dict[str, float] = {}
-        for k in range(cfg.collect_rounds):  # lines 8-13
-            if k > 0:
-                latents = self._infer(goals)  # line 10
-            rollouts = roll_out(self._physics, self._act_under(latents), cfg.horizon)  # line 11
+        for k in range(cfg.collect_rounds):  # lines 7-13
+            agent = _Agent(self, goals, probing=k == 0)
+            rollouts = roll_out(self._physics, agent.act, cfg.horizon, watch=agent.watch)  # line 11
             self._buffers.append(rollouts.observations, rollouts.actions)  # line 12
             states = self._states if k > 0 else self._probe_states
             states.begin(goals)
@@ -211,7 +210,7 @@ class MetaLearner:
         state: dict[str, Any] = {
             name: part.state_dict() for name, part in self._stateful_parts().items()
         }
-        state["rng"] = self._rng.bit_generator.state
+        state["rng"] = self.rng.bit_generator.state
         state["iteration"] = self.iteration
         return state
 
@@ -219,7 +218,7 @@ class MetaLearner:
         """Go on exactly as the run that `state` was taken from would have."""
         for name, part in self._stateful_parts().items():
             part.load_state_dict(state[name])
-        self._rng.bit_generator.state = state["rng"]
+        self.rng.bit_generator.state = state["rng"]
         self.iteration = state["iteration"]
 
     def _stateful_parts(self) -> dict[str, Any]:
@@ -246,20 +245,20 @@ class MetaLearner:
     def _losses(self) -> dict[str, Tensor]:
         cfg = self.cfg
         tasks = self._draw_tasks()  # line 16
-        family, component = self._family[tasks], self._component[tasks]
-        steps, goals = self._buffers.sample_contexts(tasks, cfg.context_size, self._rng)  # line 17
-        elsewhere = self._rng.random(len(tasks)) < cfg.hindsight
+        family, component = self._family[tasks], self.component[tasks]
+        steps, goals = self._buffers.sample_contexts(tasks, cfg.context_size, self.rng)  # line 17
+        elsewhere = self.rng.random(len(tasks)) < cfg.hindsight
         goals = np.where(elsewhere[:, None], self._other_goals(family), goals)
         context = self._context(self._noisy_steps(steps), family, goals)
         latents = self.encoder(context, component)
         # Lines 18-20. The expert of a goal knows what to do in any state of its family.
         relatives = np.stack([self._of_family[name] for name in family])
         states = self._states.sample_states_near(
-            relatives, goals, cfg.expert_size, cfg.candidates, self._rng
+            relatives, goals, cfg.expert_size, cfg.candidates, self.rng
         )
         bc = self._imitation(states, self._expert_actions(states, family, goals), latents)
         # The same for the empty context, whose latent is the family's component.
-        states = self._probe_states.sample_states(tasks, cfg.probe_size, self._rng)
+        states = self._probe_states.sample_states(tasks, cfg.probe_size, self.rng)
         probe_bc = self._imitation(states, self._expert_actions(states, family, None), component)
         part = context[:, : cfg.model_size]
         s, a, r, s_next = torch.split(part, [OBSERVATION_DIM, ACTION_DIM, 1, OBSERVATION_DIM], -1)
@@ -270,15 +269,12 @@ class MetaLearner:
 
     def _draw_tasks(self) -> IntArray:
         return np.concatenate(
-            [
-                self._rng.permutation(rows)[: self.cfg.task_batch]
-                for rows in self._of_family.values()
-            ]
+            [self.rng.permutation(rows)[: self.cfg.task_batch] for rows in self._of_family.values()]
         )
 
     def _other_goals(self, family: NDArray[np.str_]) -> Array:
         """Goals (M, GOAL_DIM) from all over the families' ranges."""
-        share = self._rng.random((len(family), GOAL_DIM))
+        share = self.rng.random((len(family), GOAL_DIM))
         low = np.stack([_padded(FAMILIES[name].low) for name in family])
         high = np.stack([_padded(FAMILIES[name].high) for name in family])
         goals: Array = low + (high - low) * share
@@ -312,9 +308,9 @@ class MetaLearner:
 
     def _noise(self, shape: tuple[int, ...]) -> Array:
         """Noise in metres of observations (M, ..., 12), of another strength in each row."""
-        scale = self._rng.uniform(0.0, self.cfg.observation_noise_m, shape[0])
+        scale = self.rng.uniform(0.0, self.cfg.observation_noise_m, shape[0])
         strength = scale.reshape(-1, *[1] * (len(shape) - 1))
-        noise: Array = strength * self._rng.standard_normal(shape, dtype=np.float32)
+        noise: Array = strength * self.rng.standard_normal(shape, dtype=np.float32)
         return noise
 
     def _noisy_steps(self, steps: Steps) -> Steps:
@@ -337,24 +333,22 @@ class MetaLearner:
             rewards[rows, :, 0] = goal_reward(kind, steps.after[rows], goal)
         return _tensor(np.concatenate([steps.before, steps.action, rewards, steps.after], axis=-1))
 
-    def _infer(self, goals: Array) -> Tensor:
-        context = self._context(self._buffers.newest(), self._family, goals)
+    def context_under_way(self) -> Steps:
+        """What every task has gathered so far in this iteration, (tasks, N, ...)."""
+        return self._buffers.newest()
+
+    def infer(self, steps: Steps, goals: Array) -> Tensor:
+        """Latents (tasks, L) from steps (tasks, N, ...) of tasks with these goals (line 10)."""
         with torch.no_grad():
-            latents: Tensor = self.encoder(context, self._component)
+            context = self._context(steps, self._family, goals)
+            latents: Tensor = self.encoder(context, self.component)
         return latents
 
-    def _act_under(self, latents: Tensor) -> Callable[[Array], Array]:
-        scale = self._rng.uniform(0.0, self.cfg.observation_noise_m, (len(latents), 1))
-        # Half of the rows see without noise, as half of the metrics should.
-        scale[::2] = 0.0
-
-        def act(observation: Array) -> Array:
-            seen = observation + scale * self._rng.standard_normal(observation.shape)
-            with torch.no_grad():
-                action: Array = self.policy(_tensor(seen), latents).double().numpy()
-            return action
-
-        return act
+    def act(self, observation: Array, latents: Tensor) -> Array:
+        """Actions (tasks, 3) of the policy for observations (tasks, 12)."""
+        with torch.no_grad():
+            action: Array = self.policy(_tensor(observation), latents).double().numpy()
+        return action
 
     def _distances(self, rollouts: Rollouts, goals: Array, label: str) -> dict[str, float]:
         distances = {}
@@ -364,6 +358,47 @@ class MetaLearner:
             gap = np.linalg.norm(state - goals[rows, : kind.goal_dim], axis=1)
             distances[f"{label}/{name}"] = float(np.mean(gap))
         return distances
+
+
+class _Agent:
+    """The policy in one trajectory a task, as it will be on the robot.
+
+    Under the prior components while probing; later under latents that are inferred before and
+    during the trajectory. Every other row sees its observations through noise.
+    """
+
+    def __init__(self, learner: MetaLearner, goals: Array, *, probing: bool) -> None:
+        rows = len(learner.tasks)
+        self._learner, self._goals, self._probing = learner, goals, probing
+        self._noise_m = learner.rng.uniform(0.0, learner.cfg.observation_noise_m, (rows, 1))
+        self._noise_m[::2] = 0.0
+        self._seen: list[Array] = []
+        self._actions: list[Array] = []
+        self._latents = learner.component
+        if not probing:
+            before, action, after = learner.context_under_way()
+            self._earlier = Steps(self._look(before), action, self._look(after))
+            self._latents = learner.infer(self._earlier, goals)
+
+    def act(self, observation: Array) -> Array:
+        """Actions (tasks, 3) for observations (tasks, 12)."""
+        self._seen.append(self._look(observation[:, None])[:, 0])
+        steps = len(self._actions)
+        if not self._probing and steps and steps % INFERENCE_PERIOD == 0:
+            seen = np.stack(self._seen, axis=1)
+            now = Steps(seen[:, :-1], np.stack(self._actions, axis=1), seen[:, 1:])
+            both = [np.concatenate(pair, axis=1) for pair in zip(self._earlier, now, strict=True)]
+            self._latents = self._learner.infer(Steps(*both), self._goals)
+        return self._learner.act(self._seen[-1], self._latents)
+
+    def watch(self, _before: Array, action: Array, _after: Array) -> None:
+        """Take note of what was applied."""
+        self._actions.append(action)
+
+    def _look(self, observation: NDArray[np.floating[Any]]) -> Array:
+        noise = self._learner.rng.standard_normal(observation.shape)
+        seen: Array = observation + self._noise_m[:, None] * noise
+        return seen
 
 
 def _padded(values: Sequence[float]) -> Array:

@@ -55,8 +55,7 @@ class DamselCfg:
         candidates: trajectories compared for each expert state; see `TrajectoryBuffer`.
         kept_iterations: how many iterations' trajectories the buffers B_i keep.
         kept_states: how many trajectories a task D_i* keeps.
-        observation_noise_m: most noise in an observation; each context's and each trajectory's is
-            drawn from 0 to this.
+        observation_noise_m: most noise in an observation; see `MetaLearner.noise_strength`.
         randomised: part of the tasks that are collected under randomised physics.
         randomisation: how those differ.
         model_weight: weight of L^model.
@@ -78,7 +77,7 @@ class DamselCfg:
     candidates: int = 4
     kept_iterations: int = 6
     kept_states: int = 80
-    observation_noise_m: float = 0.004
+    observation_noise_m: float = 0.005
     randomised: float = 0.5
     randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
     model_weight: float = 0.2
@@ -308,7 +307,7 @@ class MetaLearner:
 
     def _noise(self, shape: tuple[int, ...]) -> Array:
         """Noise in metres of observations (M, ..., 12), of another strength in each row."""
-        scale = self.rng.uniform(0.0, self.cfg.observation_noise_m, shape[0])
+        scale = self.noise_strength(shape[0])
         strength = scale.reshape(-1, *[1] * (len(shape) - 1))
         noise: Array = strength * self.rng.standard_normal(shape, dtype=np.float32)
         return noise
@@ -332,6 +331,15 @@ class MetaLearner:
             goal = goals[rows, None, : kind.goal_dim]
             rewards[rows, :, 0] = goal_reward(kind, steps.after[rows], goal)
         return _tensor(np.concatenate([steps.before, steps.action, rewards, steps.after], axis=-1))
+
+    def noise_strength(self, rows: int) -> Array:
+        """Standard deviations (rows,) of observation noise, metres: none in half of the rows.
+
+        Where all rows are noisy the policy stalls in a simulation without noise: the mean of what
+        the states around a contact ask for may be to stay.
+        """
+        strength = self.rng.uniform(0.0, self.cfg.observation_noise_m, rows)
+        return np.where(self.rng.random(rows) < 0.5, 0.0, strength)
 
     def context_under_way(self) -> Steps:
         """What every task has gathered so far in this iteration, (tasks, N, ...)."""
@@ -364,14 +372,13 @@ class _Agent:
     """The policy in one trajectory a task, as it will be on the robot.
 
     Under the prior components while probing; later under latents that are inferred before and
-    during the trajectory. Every other row sees its observations through noise.
+    during the trajectory. Rows see their observations through noise of their own strength.
     """
 
     def __init__(self, learner: MetaLearner, goals: Array, *, probing: bool) -> None:
         rows = len(learner.tasks)
         self._learner, self._goals, self._probing = learner, goals, probing
-        self._noise_m = learner.rng.uniform(0.0, learner.cfg.observation_noise_m, (rows, 1))
-        self._noise_m[::2] = 0.0
+        self._noise_m = learner.noise_strength(rows)[:, None]
         self._seen: list[Array] = []
         self._actions: list[Array] = []
         self._latents = learner.component

@@ -53,7 +53,10 @@ PEARL_PRESETS = {
         network=PearlNetworkCfg(encoder_width=32, width=32),
     ),
     "quick": PearlCfg(
-        wall_seconds=2_100.0, updates=240, network=PearlNetworkCfg(encoder_width=128, width=192)
+        wall_seconds=2_100.0,
+        updates=500,
+        learning_rate=1e-3,
+        network=PearlNetworkCfg(encoder_width=128, width=192),
     ),
 }
 """By the run's preset; any other has the defaults of `PearlCfg`."""

@@ -39,7 +39,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def append_csv(path: Path, row: Mapping[str, float]) -> None:
+def append_csv(path: Path, row: Mapping[str, object]) -> None:
     """Add a line to a table, and its header if it is new."""
     fresh = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:

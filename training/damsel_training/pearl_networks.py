@@ -118,6 +118,7 @@ class GaussianEncoder(nn.Module):
     def __init__(self, cfg: PearlNetworkCfg) -> None:
         super().__init__()
         width = cfg.encoder_width
+        self.latent_dim = cfg.latent_dim
         self.network = _mlp([TRANSITION_DIM, width, width, width, 2 * cfg.latent_dim])
         self.register_buffer("centre", torch.as_tensor(OBSERVATION_CENTRE, dtype=torch.float32))
         self.register_buffer("scale", torch.as_tensor(OBSERVATION_SCALE, dtype=torch.float32))

@@ -117,7 +117,9 @@ def meta(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
             metrics = _iterate(learner, folder)
             for name, value in metrics.items():
                 board.add_scalar(name, value, learner.iteration)
-            append_csv(folder.meta / "metrics.csv", {"iteration": learner.iteration} | metrics)
+            append_csv(
+                folder.meta / "metrics.csv", {"iteration": float(learner.iteration)} | metrics
+            )
             save_checkpoint(learner.state_dict(), folder.meta / "checkpoint.pt")
             last = max(cfg.damsel.collect_rounds - 1, 1)
             distances = ", ".join(

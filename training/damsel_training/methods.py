@@ -1,0 +1,267 @@
+"""The methods that are compared, at test time, each adapting to many hidden tasks at once.
+
+A method is asked before every trajectory what it will try in each row, acts, and is handed what
+came of it. It learns of the tasks through rewards alone; those that are told more say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from damsel.adaptation import Adaptation
+from damsel.bundle import Bundle
+from damsel.errors import InvalidConfigError
+from damsel.observation import ACTION_DIM, TRANSITION_DIM, Trajectory
+from damsel.tasks import Task
+from damsel_training.dataset import ExpertPolicy, Teacher
+from damsel_training.networks import Encoder, Policy
+from damsel_training.pearl_networks import Actor, GaussianEncoder
+
+__all__ = ["Damsel", "Gmps", "Method", "Pearl", "Plan", "Still", "Told"]
+
+Array = NDArray[np.float64]
+
+_SOLVED_REWARD = 0.95
+"""Last reward from which every method stops, as the bundles of DAMSEL do."""
+
+
+_NO_LATENT: Array = np.empty(0)
+
+
+class Plan(NamedTuple):
+    """What a row will try next.
+
+    Attributes:
+        stage: `probe`, before anything is inferred, or `adapt`.
+        family: tried or inferred; empty for methods that know no families.
+        latent: (L,); empty for methods without.
+    """
+
+    stage: str
+    family: str = ""
+    latent: Array = _NO_LATENT
+
+
+class Method(Protocol):
+    """One way of adapting, to a row a task."""
+
+    def begin(self, rows: int) -> None:
+        """Forget everything and begin with as many new tasks."""
+
+    def plans(self) -> list[Plan | None]:
+        """What each row will try in the next trajectory; None where it is done."""
+
+    def act(self, observation: Array) -> Array:
+        """Actions (n, 3) in [-1, 1] under the plans, for observations (n, 12)."""
+
+    def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
+        """Take what came of each row's plan; None where there was none."""
+
+
+class Damsel:
+    """Algorithm 2, by the very object that drives the robot."""
+
+    def __init__(self, bundle: Bundle, iterations: int) -> None:
+        self._bundle = bundle
+        self._iterations = iterations
+        self._rows: list[Adaptation] = []
+
+    def begin(self, rows: int) -> None:
+        """See `Method`."""
+        self._rows = [Adaptation(self._bundle, self._iterations) for _ in range(rows)]
+
+    def plans(self) -> list[Plan | None]:
+        """See `Method`."""
+        return [
+            Plan(row.request.stage, row.request.family, row.request.latent) if row.request else None
+            for row in self._rows
+        ]
+
+    def act(self, observation: Array) -> Array:
+        """See `Method`."""
+        actions = np.zeros((len(self._rows), ACTION_DIM))
+        for index, row in enumerate(self._rows):
+            if row.request is not None:
+                actions[index] = row.act(observation[index])
+        return actions
+
+    def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
+        """See `Method`."""
+        for row, trajectory in zip(self._rows, trajectories, strict=True):
+            if trajectory is not None:
+                row.receive(trajectory)
+
+
+class _ByContext:
+    """What GMPS and PEARL share: contexts that grow by whole trajectories, and when to stop."""
+
+    def __init__(self, trajectories: int) -> None:
+        if trajectories < 1:
+            raise InvalidConfigError(f"trajectories is {trajectories}; allowed: from 1")
+        self._limit = trajectories
+        self._made = 0
+        self._plans: list[Plan | None] = []
+        self._contexts: list[Array] = []
+        self._latents = torch.empty(0)
+
+    def begin(self, rows: int) -> None:
+        """See `Method`."""
+        self._made = 0
+        self._contexts = [np.empty((0, TRANSITION_DIM))] * rows
+        self._plans = [self._plan(context) for context in self._contexts]
+        self._gather()
+
+    def plans(self) -> list[Plan | None]:
+        """See `Method`."""
+        return list(self._plans)
+
+    def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
+        """See `Method`."""
+        self._made += 1
+        for row, (plan, trajectory) in enumerate(zip(self._plans, trajectories, strict=True)):
+            if plan is None or trajectory is None:
+                continue
+            self._contexts[row] = np.concatenate([self._contexts[row], trajectory.transitions])
+            solved = plan.stage == "adapt" and trajectory.last_reward >= _SOLVED_REWARD
+            finished = solved or self._made == self._limit
+            self._plans[row] = None if finished else self._plan(self._contexts[row])
+        self._gather()
+
+    def _plan(self, context: Array) -> Plan:
+        raise NotImplementedError
+
+    def _gather(self) -> None:
+        size = max((len(plan.latent) for plan in self._plans if plan), default=0)
+        still = np.zeros(size)
+        latents = np.stack([plan.latent if plan else still for plan in self._plans])
+        self._latents = _tensor(latents)
+
+
+class Gmps(_ByContext):
+    """One exploring trajectory under the common prior, then the latent of all so far."""
+
+    def __init__(self, encoder: Encoder, policy: Policy, trajectories: int) -> None:
+        super().__init__(trajectories)
+        self._encoder, self._policy = encoder, policy
+        self._prior = torch.zeros(encoder.cfg.latent_dim)
+
+    def act(self, observation: Array) -> Array:
+        """See `Method`."""
+        with torch.no_grad():
+            actions: Array = self._policy(_tensor(observation), self._latents).double().numpy()
+        return actions
+
+    def _plan(self, context: Array) -> Plan:
+        if not len(context):
+            return Plan("probe", latent=self._prior.double().numpy())
+        with torch.no_grad():
+            latent = self._encoder(_tensor(context), self._prior)
+        return Plan("adapt", latent=latent.double().numpy())
+
+
+class Pearl(_ByContext):
+    """Latents of the prior first; from some trajectory on, latents of the posterior."""
+
+    def __init__(
+        self,
+        encoder: GaussianEncoder,
+        actor: Actor,
+        trajectories: int,
+        prior_trajectories: int,
+        rng: np.random.Generator,
+    ) -> None:
+        """Set up.
+
+        Args:
+            encoder: trained.
+            actor: trained; its likeliest actions are used.
+            trajectories: most trajectories a task.
+            prior_trajectories: how many of them are under latents of the prior.
+            rng: source of latents.
+        """
+        super().__init__(trajectories)
+        if prior_trajectories < 1:
+            raise InvalidConfigError(f"prior_trajectories is {prior_trajectories}; allowed: from 1")
+        self._encoder, self._actor = encoder, actor
+        self._prior_trajectories = prior_trajectories
+        self._rng = rng
+        self._size = encoder.latent_dim
+
+    def act(self, observation: Array) -> Array:
+        """See `Method`."""
+        with torch.no_grad():
+            actions: Array = self._actor(_tensor(observation), self._latents).double().numpy()
+        return actions
+
+    def _plan(self, context: Array) -> Plan:
+        noise = self._rng.standard_normal(self._size)
+        if self._made < self._prior_trajectories:
+            return Plan("probe", latent=noise)
+        with torch.no_grad():
+            mean, variance = self._encoder(_tensor(context))
+        latent = mean.double().numpy() + np.sqrt(variance.double().numpy()) * noise
+        return Plan("adapt", latent=latent)
+
+
+class Still:
+    """Does nothing, once."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._done = False
+
+    def begin(self, rows: int) -> None:
+        """See `Method`."""
+        self._rows, self._done = rows, False
+
+    def plans(self) -> list[Plan | None]:
+        """See `Method`."""
+        return [None if self._done else Plan("adapt")] * self._rows
+
+    def act(self, observation: Array) -> Array:
+        """See `Method`."""
+        return np.zeros((len(observation), ACTION_DIM))
+
+    def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
+        """See `Method`."""
+        del trajectories
+        self._done = True
+
+
+class Told(Still):
+    """An expert that is told the family and a goal, once.
+
+    Told each task's own goal, it is the upper bound; told the same goal for all tasks of a family,
+    it is the best that can be done without adapting.
+    """
+
+    def __init__(self, tasks: Sequence[Task], experts: Mapping[str, ExpertPolicy]) -> None:
+        """Set up.
+
+        Args:
+            tasks: one a row: the family, and the goal that its expert is told.
+            experts: by family.
+        """
+        super().__init__()
+        self._tasks = list(tasks)
+        self._teacher = Teacher(self._tasks, experts)
+
+    def plans(self) -> list[Plan | None]:
+        """See `Method`."""
+        return [
+            plan and Plan("adapt", task.family)
+            for plan, task in zip(super().plans(), self._tasks, strict=True)
+        ]
+
+    def act(self, observation: Array) -> Array:
+        """See `Method`."""
+        return self._teacher.expert(observation)
+
+
+def _tensor(values: Array) -> torch.Tensor:
+    return torch.as_tensor(values, dtype=torch.float32)

@@ -44,7 +44,7 @@ __all__ = [
 
 PEARL_PRESETS = {
     "smoke": PearlCfg(
-        environment_steps=60_000,
+        environment_steps=20_000,
         first_trajectories=1,
         updates=5,
         meta_batch=4,

@@ -52,11 +52,21 @@ def adaptation_curves(rows: Sequence[TrajectoryRow]) -> Figure:
     axes[0, 0].set_title("mean over tasks")
     for axis, method in zip(axes[0, 1:], methods, strict=True):
         axis.set_title(f"{METHOD_NAMES[method]}, each task", color=METHOD_COLOURS[method])
+    for axis in axes[:, 0]:
+        axis.set_ylim(bottom=0)
     for axis in axes[-1]:
         axis.set_xlabel("trajectories sampled")
         axis.set_xticks(range(1, trajectories + 1))
+    if "damsel" in methods:
+        axes[0, 0].annotate(
+            "probes",
+            (0.04, 0.04),
+            xycoords="axes fraction",
+            color=MUTED,
+            fontsize=7,
+        )
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside lower center", ncols=2 * (1 + len(methods)))
     return figure
 
 
@@ -97,7 +107,6 @@ def _means(
             )
     _threshold(axis, family)
     _mark_probes(axis)
-    axis.set_ylim(bottom=0)
 
 
 def _tasks(

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from damsel.tasks import save_tasks, validation_tasks
-from damsel_training.baselines import PEARL_PRESETS, pearl_cfg, without_structure
+from damsel_training.baselines import PEARL_PRESETS, pearl_cfg
 from damsel_training.cli import main
 from damsel_training.cli_comparison import _METHOD_NAMES
 from damsel_training.comparison import METHODS
 from damsel_training.damsel import DamselCfg, prior_components
+from damsel_training.gmps import without_structure
 from damsel_training.run import PRESETS
 from damsel_training.stage_times import seconds_by_stage, timed
 from damsel_training.trajectory_table import read_rows

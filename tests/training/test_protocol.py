@@ -37,7 +37,8 @@ def _trajectory(last_reward: float) -> Trajectory:
 def _gmps(trajectories: int = 5) -> Gmps:
     torch.manual_seed(0)
     cfg = NetworkCfg(encoder_width=16, policy_width=16)
-    return Gmps(Encoder(cfg), Policy(cfg), trajectories)
+    prior = np.arange(5.0), np.full(5, 0.5)
+    return Gmps(Encoder(cfg), Policy(cfg), trajectories, 3, *prior, np.random.default_rng(0))
 
 
 def _pearl(seed: int = 0, trajectories: int = 4, prior: int = 2) -> Pearl:
@@ -81,13 +82,17 @@ def test_the_oracle_alone_is_told_goals() -> None:
     np.testing.assert_array_equal(asked[1], [[0.62]])
 
 
-def test_gmps_explores_once_under_the_common_prior() -> None:
+def test_gmps_explores_under_its_prior_until_it_is_rewarded() -> None:
     rows = _evaluate(_gmps())
-    first = [row for row in rows if row.trajectory == 0]
-    assert {row.stage for row in first} == {"probe"}
-    assert {row.latent for row in first} == {(0.0,) * 5}
-    assert {row.stage for row in rows if row.trajectory > 0} == {"adapt"}
-    assert len(rows) == 5 * len(TASKS)
+    assert [row.stage for row in rows if row.task == 0] == ["probe"] * 3 + ["adapt"] * 2
+    explored = np.array([row.latent for row in rows if row.stage == "probe"])
+    assert len(np.unique(explored, axis=0)) == 3 * len(TASKS)
+    np.testing.assert_allclose(explored.mean(axis=0), np.arange(5.0), atol=0.6)
+
+    method = _gmps()
+    method.begin(2)
+    method.receive([_trajectory(0.0), _trajectory(0.1)])
+    assert [plan and plan.stage for plan in method.plans()] == ["probe", "adapt"]
 
 
 def test_pearl_samples_the_prior_and_then_the_posterior() -> None:

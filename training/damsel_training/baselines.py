@@ -25,8 +25,8 @@ from damsel.safe_yaml import read_yaml
 from damsel.tasks import training_tasks
 from damsel_training import stages
 from damsel_training.checkpoints import append_csv, load_checkpoint, save_checkpoint
-from damsel_training.damsel import DamselCfg
 from damsel_training.errors import DivergedError
+from damsel_training.gmps import GmpsLearner, without_structure
 from damsel_training.pearl import Pearl, PearlCfg
 from damsel_training.pearl_networks import PearlNetworkCfg
 from damsel_training.progress import Progress
@@ -67,16 +67,6 @@ def pearl_cfg(preset: str) -> PearlCfg:
     return PEARL_PRESETS.get(preset, PearlCfg())
 
 
-def without_structure(cfg: DamselCfg) -> DamselCfg:
-    """GMPS's variant of a configuration: one prior for all families, and no constraint.
-
-    With all components in the origin the encoder is told no family, and an empty context gives
-    every task the same latent. Nothing else changes.
-    """
-    network = dataclasses.replace(cfg.network, component_distance=0.0)
-    return dataclasses.replace(cfg, constraint_weight=0.0, network=network)
-
-
 def gmps_folder(folder: RunFolder) -> RunFolder:
     """The run's folder as the stages of GMPS see it: experts and data set are the same."""
     seen = copy.copy(folder)
@@ -87,7 +77,7 @@ def gmps_folder(folder: RunFolder) -> RunFolder:
 def gmps(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
     """Meta-train without structure in the latent, on the same experts and data."""
     variant = dataclasses.replace(cfg, damsel=without_structure(cfg.damsel))
-    stages.meta(variant, gmps_folder(folder), progress)
+    stages.meta(variant, gmps_folder(folder), progress, GmpsLearner)
 
 
 def pearl(cfg: PearlCfg, seed: int, folder: Path, progress: Progress) -> Pearl:

@@ -19,11 +19,12 @@ import numpy as np
 from damsel.bundle import Bundle
 from damsel.families import FAMILIES
 from damsel.tasks import Task, training_tasks
-from damsel_training.baselines import gmps_folder, new_pearl, pearl_cfg, without_structure
+from damsel_training.baselines import gmps_folder, new_pearl, pearl_cfg
 from damsel_training.checkpoints import load_checkpoint
 from damsel_training.errors import MissingStageError
 from damsel_training.evaluation import best_constant_outcome
 from damsel_training.experts import Expert
+from damsel_training.gmps import without_structure
 from damsel_training.methods import Damsel, Gmps, Method, Pearl, Still, Told
 from damsel_training.networks import Encoder, Policy
 from damsel_training.progress import Progress
@@ -109,7 +110,9 @@ def _gmps(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
     encoder, policy = Encoder(network), Policy(network)
     encoder.load_state_dict(state["encoder"])
     policy.load_state_dict(state["policy"])
-    return Gmps(encoder, policy, wanted.trajectories)
+    rng = np.random.default_rng([cfg.seed, *b"latents of GMPS"])
+    mean, std = state["prior_mean"].double().numpy(), state["prior_std"].double().numpy()
+    return Gmps(encoder, policy, wanted.trajectories, len(FAMILIES), mean, std, rng)
 
 
 def _pearl(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:

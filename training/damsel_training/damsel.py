@@ -138,7 +138,7 @@ class MetaLearner:
         """
         cfg = self.cfg
         self._buffers.begin()
-        latents = self._component.clone()  # line 7
+        latents = self._first_latents()  # line 7
         metrics: dict[str, float] = {}
         for k in range(cfg.collect_rounds):  # lines 8-13
             if k > 0:
@@ -226,6 +226,9 @@ class MetaLearner:
         predicted = self.policy(_tensor(states), latents[:, None].expand(-1, size, -1))
         error: Tensor = ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
         return error
+
+    def _first_latents(self) -> Tensor:
+        return self._component.clone()
 
     def _infer(self, contexts: NDArray[np.float32]) -> Tensor:
         with torch.no_grad():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from damsel.adaptation import Adaptation
 from damsel.bundle import Bundle
 from damsel.errors import InvalidConfigError
-from damsel.observation import ACTION_DIM, TRANSITION_DIM, Trajectory
+from damsel.observation import ACTION_DIM, CONTEXT_LAYOUT, TRANSITION_DIM, Trajectory
 from damsel.tasks import Task
 from damsel_training.dataset import ExpertPolicy, Teacher
 from damsel_training.networks import Encoder, Policy
@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 _SOLVED_REWARD = 0.95
 """Last reward from which every method stops, as the bundles of DAMSEL do."""
 
+
+_REWARD = CONTEXT_LAYOUT.index("reward")
 
 _NO_LATENT: Array = np.empty(0)
 
@@ -143,12 +145,35 @@ class _ByContext:
 
 
 class Gmps(_ByContext):
-    """One exploring trajectory under the common prior, then the latent of all so far."""
+    """Explores under samples of the common prior until a reward is seen, then infers latents."""
 
-    def __init__(self, encoder: Encoder, policy: Policy, trajectories: int) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        policy: Policy,
+        trajectories: int,
+        prior_trajectories: int,
+        prior_mean: Array,
+        prior_std: Array,
+        rng: np.random.Generator,
+    ) -> None:
+        """Set up.
+
+        Args:
+            encoder: trained.
+            policy: trained.
+            trajectories: most trajectories a task.
+            prior_trajectories: how many of them may explore.
+            prior_mean: (L,), of the common prior.
+            prior_std: (L,), its standard deviations.
+            rng: source of latents.
+        """
         super().__init__(trajectories)
         self._encoder, self._policy = encoder, policy
-        self._prior = torch.zeros(encoder.cfg.latent_dim)
+        self._prior_trajectories = prior_trajectories
+        self._mean, self._std = prior_mean, prior_std
+        self._rng = rng
+        self._no_family = torch.zeros(encoder.cfg.latent_dim)
 
     def act(self, observation: Array) -> Array:
         """See `Method`."""
@@ -157,10 +182,12 @@ class Gmps(_ByContext):
         return actions
 
     def _plan(self, context: Array) -> Plan:
-        if not len(context):
-            return Plan("probe", latent=self._prior.double().numpy())
+        rewarded = len(context) > 0 and bool((context[:, _REWARD] > 0).any())
+        if not rewarded and self._made < self._prior_trajectories:
+            noise = self._rng.standard_normal(len(self._mean))
+            return Plan("probe", latent=self._mean + self._std * noise)
         with torch.no_grad():
-            latent = self._encoder(_tensor(context), self._prior)
+            latent = self._encoder(_tensor(context), self._no_family)
         return Plan("adapt", latent=latent.double().numpy())
 
 

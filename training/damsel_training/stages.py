@@ -97,14 +97,19 @@ def collect(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
     dataset.save(folder.dataset)
 
 
-def meta(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
+def meta(
+    cfg: RunCfg,
+    folder: RunFolder,
+    progress: Progress,
+    learner_class: type[MetaLearner] = MetaLearner,
+) -> None:
     """Meta-train (lines 3-24 of Algorithm 1)."""
     bar = progress.bar("meta-train", cfg.damsel.iterations)
     if "OMP_NUM_THREADS" not in os.environ:  # which torch has followed already
         torch.set_num_threads(_cores())
     torch.manual_seed(cfg.seed)
     folder.meta.mkdir(exist_ok=True)
-    learner = MetaLearner(cfg.damsel, training_tasks(), _load_experts(folder), cfg.rng("meta"))
+    learner = learner_class(cfg.damsel, training_tasks(), _load_experts(folder), cfg.rng("meta"))
     if not _resume(learner, folder):
         if not folder.dataset.exists():
             raise MissingStageError(

@@ -10,9 +10,10 @@ import pytest
 from damsel.tasks import save_tasks, validation_tasks
 from damsel_training.baselines import PEARL_PRESETS, pearl_cfg
 from damsel_training.cli import main
-from damsel_training.cli_comparison import _METHOD_NAMES
+from damsel_training.cli_comparison import _METHOD_NAMES, _WORLD_NAMES
 from damsel_training.comparison import METHODS
 from damsel_training.damsel import DamselCfg, prior_components
+from damsel_training.disturbances import DISTURBANCES
 from damsel_training.gmps import without_structure
 from damsel_training.run import PRESETS
 from damsel_training.stage_times import seconds_by_stage, timed
@@ -30,7 +31,7 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compare", "--disturb", "earthquake"], "--disturb earthquake; allowed: all, none"),
+        (["compare", "--disturb", "earthquake"], "invalid choice: 'earthquake'"),
         (["compare", "--method", "luck"], "invalid choice: 'luck'"),
         (["compare", "--iterations", "0"], "--iterations is 0; allowed: from 1"),
         (["compare", "--tasks", "a", "--fresh", "3"], "exclude one another"),
@@ -64,8 +65,9 @@ def test_a_method_names_the_stage_that_it_lacks(
     assert f"run `damsel-train {command}` first" in message
 
 
-def test_every_method_has_a_name_on_the_command_line() -> None:
+def test_every_method_and_world_has_a_name_on_the_command_line() -> None:
     assert tuple(METHODS) == _METHOD_NAMES
+    assert tuple(DISTURBANCES) == _WORLD_NAMES
     assert set(PEARL_PRESETS) <= set(PRESETS)
 
 

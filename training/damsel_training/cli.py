@@ -88,7 +88,7 @@ def _parser() -> OneLineParser:
     parser = OneLineParser(prog="damsel-train", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     stages = {
-        "all": "everything below, in order",
+        "all": "from the experts to an evaluated bundle, in order",
         "experts": "RL experts, one goal-conditioned SAC agent a family",
         "collect": "data set of expert roll-outs",
         "meta": "DAMSEL meta-training of encoder and policy",

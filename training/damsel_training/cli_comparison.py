@@ -20,6 +20,24 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "add_commands", "run_command"]
 
 _METHOD_NAMES = ("damsel", "gmps", "pearl", "nothing", "constant", "oracle")
+_WORLD_NAMES = (
+    "none",
+    "friction_low",
+    "friction_high",
+    "mass_low",
+    "mass_high",
+    "damping_low",
+    "damping_high",
+    "noise_5mm",
+    "delay_1",
+    "delay_2",
+    "table_1cm",
+    "table_2cm",
+    "table_left_1cm",
+    "table_left_2cm",
+    "table_unseen_5mm",
+    "table_unseen_1cm",
+)
 _RESULTS = Path("docs/results")
 
 
@@ -84,7 +102,8 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         "--disturb",
         action="append",
         metavar="NAME",
-        help="world that differs from the one of the training; repeatable; `all` for every one",
+        choices=["all", *_WORLD_NAMES],
+        help=f"world, repeatable; `all` for every one: {', '.join(_WORLD_NAMES)}",
     )
     parser.add_argument(
         "--iterations",
@@ -159,17 +178,13 @@ def _pearl(options: argparse.Namespace, _command: str) -> int:
 
 def _compare(options: argparse.Namespace, command: str) -> int:
     from damsel_training.comparison import Comparison, compare
-    from damsel_training.disturbances import DISTURBANCES
     from damsel_training.progress import Progress
 
     if options.iterations < 1:
         raise InvalidConfigError(f"--iterations is {options.iterations}; allowed: from 1")
     worlds = options.disturb or ["none"]
     if "all" in worlds:
-        worlds = list(DISTURBANCES)
-    unknown = sorted(set(worlds) - set(DISTURBANCES))
-    if unknown:
-        raise InvalidConfigError(f"--disturb {unknown[0]}; allowed: all, {', '.join(DISTURBANCES)}")
+        worlds = list(_WORLD_NAMES)
     task_set, tasks = _tasks(options)
     cfg, folder = _run_of(options)
     _check_writable(options.output, "--output")
@@ -199,7 +214,8 @@ def _tasks(options: argparse.Namespace) -> tuple[str, Sequence[Task]]:
     if options.fresh:
         rng = np.random.default_rng(options.task_seed)
         drawn = [task for name in FAMILIES for task in sample_tasks(name, options.fresh, rng)]
-        return f"fresh{options.fresh}", drawn
+        name = f"fresh{options.fresh}"
+        return (f"{name}_{options.task_seed}" if options.task_seed else name), drawn
     return "validation", validation_tasks()
 
 

@@ -1,18 +1,19 @@
 """Algorithm 2 of the paper, test-time adaptation, without any input or output.
 
-The caller asks what to roll out (`request`), rolls it out with `act`, and hands the trajectory to
-`receive`, until `done`. The offline evaluator and the ROS 2 node drive this one object. It learns
-of the task through rewards alone: no goal, no distance.
+The caller asks what to roll out (`request`), rolls it out with `act` and `extend`, a step each, and
+hands the trajectory to `receive`, until `done`. The offline evaluator and the ROS 2 node drive this
+one object. It learns of the task through rewards alone: no goal, no distance.
 
-Two deviations from the paper, both in docs/decisions.md: line 5 starts the context with the probe
-of the chosen family instead of empty, which saves a trajectory; and the loop of line 6 ends early
-once the task is solved.
+Deviations from the paper, all in docs/decisions.md: a probe ends once it is clear that its family
+is not the one; line 5 starts the context with the probe of the chosen family instead of empty,
+which saves a trajectory; line 7 is repeated while a trajectory is under way; and the loop of line 6
+ends early once the task is solved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,9 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from damsel.bundle import Bundle
 from damsel.errors import InvalidConfigError, InvalidTrajectoryError, brief
+from damsel.families import FAMILIES
 from damsel.observation import TRANSITION_DIM, Trajectory
 
-__all__ = ["Adaptation", "Request", "Stage", "TrajectoryRecord"]
+__all__ = ["INFERENCE_PERIOD", "Adaptation", "Request", "Stage", "TrajectoryRecord"]
+
+INFERENCE_PERIOD = 5
+"""Control steps between two inferences of the latent within an adaptation trajectory."""
 
 Stage = Literal["probe", "adapt"]
 
@@ -35,7 +40,7 @@ class Request:
         stage: `probe` under a family's prior component, `adapt` under an inferred latent.
         family: The family probed, or the one inferred.
         iteration: Index within the stage, from 0.
-        latent: (L,) that conditions the policy.
+        latent: (L,) that conditions the policy now.
     """
 
     stage: Stage
@@ -52,7 +57,7 @@ class TrajectoryRecord:
         stage: As requested.
         family: As requested.
         iteration: As requested.
-        latent: (L,), as requested.
+        latent: (L,), that conditioned its last steps.
         average_return: Mean reward over its steps.
         last_reward: Reward of its last observation.
     """
@@ -78,12 +83,16 @@ class Adaptation:
             the last latent, was inferred from; 0 while probing.
     """
 
-    def __init__(self, bundle: Bundle, iterations: int = 4) -> None:
+    def __init__(
+        self, bundle: Bundle, iterations: int = 4, inference_period: int = INFERENCE_PERIOD
+    ) -> None:
         """Begin with the probe of the first family.
 
         Args:
             bundle: The meta-trained encoder and policy.
             iterations: K of line 6: adaptation trajectories at most, at least 1.
+            inference_period: Control steps between inferences within an adaptation trajectory;
+                0 infers before each one only, as the paper does.
 
         Raises:
             InvalidConfigError: If `iterations` is not a whole number of at least 1.
@@ -94,6 +103,8 @@ class Adaptation:
             )
         self._bundle = bundle
         self._iterations = iterations
+        self._inference_period = inference_period
+        self._under_way: list[NDArray[np.float64]] = []
         self._probes: list[Trajectory] = []
         self._context: NDArray[np.float64] = np.empty((0, TRANSITION_DIM))
         self.records: list[TrajectoryRecord] = []
@@ -118,7 +129,7 @@ class Adaptation:
         )
 
     def act(self, observation: ArrayLike) -> NDArray[np.float64]:
-        """Return the policy's action under the latent of the request.
+        """Return the policy's action under the latent of now.
 
         Args:
             observation: (12,), positions in frame `base`, metres.
@@ -132,17 +143,48 @@ class Adaptation:
         """
         return self._bundle.act(observation, self._current().latent)
 
-    def probe_told_enough(self, rewards: Sequence[float]) -> bool:  # noqa: ARG002, what callers know
-        """Return whether the probe under way may be cut short.
+    def extend(self, transition: ArrayLike) -> None:
+        """Take one step of the trajectory under way; infer the latent anew if it is time.
 
         Args:
-            rewards: Its rewards so far.
+            transition: (28,), the latest [s, a, r, s'] in `CONTEXT_LAYOUT`, with the action as
+                applied.
 
-        Returns:
-            False: every probe runs to the horizon, because the chosen one is also the context
-            that the first latent is inferred from.
+        Raises:
+            InvalidBundleError: If the encoder fails.
         """
-        return False
+        request = self._current()
+        self._under_way.append(np.asarray(transition, np.float64))
+        steps = len(self._under_way)
+        due = self._inference_period and steps % self._inference_period == 0
+        if request.stage == "adapt" and due and steps < self._bundle.horizon:
+            latent = self._infer(request.family)  # line 7, again
+            self.request = replace(request, latent=latent)
+
+    def restart(self) -> None:
+        """Forget the trajectory under way, which is to be made again from its beginning."""
+        request = self._current()
+        self._under_way = []
+        if request.stage == "adapt":
+            self.request = replace(request, latent=self._infer(request.family))
+
+    def probe_told_enough(self, observation: ArrayLike, rewards: Sequence[float]) -> bool:
+        """Return whether the probe under way may be cut short.
+
+        It may once it has moved its object by more than would count as solved and no reward came
+        of it: the task is then of another family. A probe that is rewarded runs to the horizon,
+        for it is also the context that the first latent is inferred from.
+
+        Args:
+            observation: (12,), the latest one, metres.
+            rewards: Its rewards so far, that of the latest observation included.
+        """
+        request = self._current()
+        if request.stage != "probe" or any(rewards):
+            return False
+        kind = FAMILIES[request.family]
+        moved = np.linalg.norm(kind.state(np.asarray(observation, np.float64)))
+        return bool(moved > kind.success_threshold)
 
     def receive(self, trajectory: Trajectory) -> None:
         """Take the trajectory that was requested and decide what comes next.
@@ -157,6 +199,7 @@ class Adaptation:
         """
         request = self._current()
         self._check_length(trajectory, request.stage)
+        self._under_way = []
         self.records.append(
             TrajectoryRecord(
                 stage=request.stage,
@@ -188,11 +231,15 @@ class Adaptation:
         return Request("probe", family, index, self._bundle.components[family])
 
     def _next_adaptation(self, family: str, iteration: int) -> Request:
-        latent = self._bundle.encode(self._context, family)  # line 7
+        return Request("adapt", family, iteration, self._infer(family))  # line 7
+
+    def _infer(self, family: str) -> NDArray[np.float64]:
+        context = np.concatenate([self._context, *(row[None] for row in self._under_way)])
+        latent = self._bundle.encode(context, family)
         latent.setflags(write=False)
         self.latent = latent
-        self.context_transitions = len(self._context)
-        return Request("adapt", family, iteration, latent)
+        self.context_transitions = len(context)
+        return latent
 
     def _current(self) -> Request:
         if self.request is None:

@@ -26,6 +26,7 @@ __all__ = [
     "OBSERVATION_LAYOUT",
     "TRANSITION_DIM",
     "Trajectory",
+    "transition",
 ]
 
 OBSERVATION_DIM = 12
@@ -123,6 +124,23 @@ class Trajectory:
     def last_reward(self) -> float:
         """Reward of the last observation."""
         return float(self.rewards[-1])
+
+
+def transition(
+    observation: NDArray[np.float64],
+    action: NDArray[np.float64],
+    reward: float,
+    next_observation: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return one transition (28,) in `CONTEXT_LAYOUT`.
+
+    Args:
+        observation: (12,), before the step, metres.
+        action: (3,), as applied, in step sizes.
+        reward: Of the next observation.
+        next_observation: (12,).
+    """
+    return np.concatenate([observation, action, [reward], next_observation])
 
 
 def _frozen_copy(name: str, values: ArrayLike) -> NDArray[np.float64]:

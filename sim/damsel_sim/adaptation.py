@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from damsel.adaptation import Adaptation
 from damsel.bundle import Bundle
-from damsel.observation import OBSERVATION_LAYOUT, Trajectory
+from damsel.observation import OBSERVATION_LAYOUT, Trajectory, transition
 from damsel.tasks import Task, distance, reward
 from damsel_sim.robot import SimulatedRobot
 
@@ -83,6 +83,9 @@ def adapt_offline(
             peak = max(peak, result.peak_contact_force)
             if keep_states:
                 states.append(robot.physics.state[0].copy())
+            adaptation.extend(transition(observations[-2], actions[-1], rewards[-1], observation))
+            if adaptation.probe_told_enough(observation, rewards):
+                break
         steps += len(actions)
         returns.append(float(np.sum(rewards)))
         distances.append(float(distance(observation, task)))

@@ -7,6 +7,7 @@ the step to `mujoco.rollout` in one call, so Python's share of the cost is sprea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from typing import NamedTuple
 
@@ -115,6 +116,7 @@ class TabletopPhysics:
         cfg: ControllerCfg | None = None,
         model: mujoco.MjModel | None = None,
         threads: int = 0,
+        variants: Sequence[mujoco.MjModel] = (),
     ) -> None:
         """Set up the scene with every row at rest.
 
@@ -123,6 +125,8 @@ class TabletopPhysics:
             cfg: controller and safety configuration.
             model: the scene, `load_model()` by default.
             threads: extra threads for the physics; 0 runs it on the calling thread.
+            variants: scenes that the rows have in turn, such as `randomised_models`; servos and
+                rest state stay those of `model`, as a controller knows only nominal numbers.
         """
         self.cfg = cfg or ControllerCfg()
         self.model = model or load_model()
@@ -133,7 +137,8 @@ class TabletopPhysics:
         self._controller = EndEffectorController(self.cfg, rows)
         self._rollout = Rollout(nthread=threads)
         self._data = [mujoco.MjData(self.model) for _ in range(max(threads, 1))]
-        self._models = [self.model] * rows
+        scenes = list(variants) or [self.model]
+        self._models = [scenes[row % len(scenes)] for row in range(rows)]
         self._substeps = substeps * self.cfg.ticks_per_step
         state_size = mujoco.mj_stateSize(self.model, _FULL_PHYSICS)
         self._states = np.empty((rows, self._substeps, state_size))

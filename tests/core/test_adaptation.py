@@ -10,6 +10,7 @@ from damsel.adaptation import Adaptation, Request
 from damsel.bundle import Bundle
 from damsel.errors import InvalidBundleError, InvalidConfigError, InvalidTrajectoryError
 from damsel.observation import Trajectory
+from tests.support.observations import observation_of
 from tests.support.tiny_bundle import TINY_HORIZON, encoder_onnx, tiny_bundle
 
 
@@ -32,9 +33,9 @@ class SpyBundle:
         return latent
 
 
-def spied(iterations: int = 4) -> tuple[Adaptation, SpyBundle]:
+def spied(iterations: int = 4, inference_period: int = 0) -> tuple[Adaptation, SpyBundle]:
     bundle = SpyBundle()
-    return Adaptation(bundle, iterations), bundle  # type: ignore[arg-type]
+    return Adaptation(bundle, iterations, inference_period), bundle  # type: ignore[arg-type]
 
 
 def trajectory(rewards: float | Sequence[float], mark: float = 0.0) -> Trajectory:
@@ -205,10 +206,46 @@ def test_two_adaptations_with_one_bundle_do_not_know_of_each_other(bundle: Bundl
     assert len(first.records) == len(second.records) == 3
 
 
-def test_no_probe_is_cut_short_for_now() -> None:
+def test_a_probe_that_moved_its_object_for_nothing_is_cut_short() -> None:
     adaptation, _ = spied()
-    assert not adaptation.probe_told_enough([])
-    assert not adaptation.probe_told_enough([1.0] * TINY_HORIZON)
+    assert not adaptation.probe_told_enough(observation_of(), [0.0])
+    assert not adaptation.probe_told_enough(observation_of(push=(0.049, 0.0)), [0.0])
+    assert adaptation.probe_told_enough(observation_of(push=(0.051, 0.0)), [0.0, 0.0])
+    assert not adaptation.probe_told_enough(observation_of(push=(0.051, 0.0)), [0.1, 0.0])
+    assert not adaptation.probe_told_enough(observation_of(door=(0.5,)), [0.0, 0.0])
+
+
+def test_an_attempt_infers_its_latent_again_on_the_way() -> None:
+    adaptation, bundle = spied(inference_period=2)
+    probe_all(adaptation, {"push": 0.4, "door": 0.1, "drawer": 0.2})
+    first = request_of(adaptation).latent
+    step = trajectory(1.0).transitions[0]
+    adaptation.extend(step)
+    assert len(bundle.contexts) == 1
+    np.testing.assert_array_equal(request_of(adaptation).latent, first)
+    adaptation.extend(step)
+    assert len(bundle.contexts[1]) == TINY_HORIZON + 2
+    assert adaptation.context_transitions == TINY_HORIZON + 2
+    assert not np.array_equal(request_of(adaptation).latent, first)
+    adaptation.extend(step)
+    adaptation.extend(step)  # the last one: `receive` infers after it
+    assert len(bundle.contexts) == 2
+    adaptation.receive(trajectory(0.5))
+    assert len(bundle.contexts[2]) == 2 * TINY_HORIZON
+
+
+def test_an_attempt_that_is_made_again_forgets_what_it_inferred() -> None:
+    adaptation, bundle = spied(inference_period=1)
+    probe_all(adaptation, {"push": 0.4, "door": 0.1, "drawer": 0.2})
+    adaptation.extend(trajectory(1.0).transitions[0])
+    adaptation.restart()
+    np.testing.assert_array_equal(bundle.contexts[-1], bundle.contexts[0])
+
+
+def test_an_attempt_is_never_cut_short() -> None:
+    adaptation, _ = spied()
+    probe_all(adaptation, {"push": 0.4, "door": 0.1, "drawer": 0.2})
+    assert not adaptation.probe_told_enough(observation_of(push=(0.2, 0.0)), [0.0])
 
 
 @pytest.mark.parametrize("iterations", [0, -1, 1.5, True, "4", None, float("nan")])

@@ -24,6 +24,7 @@ from damsel_ros.backends.base import AppliedStep
 from damsel_ros.events import Applied, Observed, Rewarded, Status
 from damsel_ros.run_limits import RunLimits
 from tests.ros.doubles import DESCRIPTION, DoubleBundle
+from tests.support.observations import observation_of
 
 LIMITS = RunLimits(
     discovery_timeout_s=5.0,
@@ -59,7 +60,7 @@ class World:
         return self.run.trajectory_began(self.trajectory, self.now_s)
 
     def observe(self, step: int) -> list[Effect]:
-        observation = np.full(12, float(step))
+        observation = observation_of(end_effector=(float(step), 0.0, 0.0))
         return self.run.receive(Observed(self.trajectory, step, observation), self.now_s)
 
     def apply(
@@ -147,24 +148,22 @@ def test_a_probe_waits_for_the_reward_of_the_observation_it_answers() -> None:
     assert types(world.reward(1)) == [Command]
 
 
-def test_adaptation_does_not_wait_for_the_latest_reward() -> None:
+def test_a_command_waits_for_all_of_the_step_before() -> None:
     world = World()
     world.begin()
     for _ in range(3):
         world.roll()
     world.reset()
     world.observe(0)
-    world.apply(0)
-    assert types(world.observe(1)) == [Command]
-    world.apply(1)
-    assert world.observe(2) == []  # two rewards behind
-    assert types(world.reward(1)) == [Command]
+    assert world.observe(1) == []
+    assert world.reward(1) == []
+    assert types(world.apply(0)) == [Command]
 
 
 def test_a_probe_that_told_enough_is_cut_short() -> None:
     world = World()
     world.adaptation.probe_told_enough = (  # type: ignore[method-assign]
-        lambda rewards: len(rewards) >= 2
+        lambda _observation, rewards: len(rewards) >= 2
     )
     world.begin()
     world.reset()

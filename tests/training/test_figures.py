@@ -43,6 +43,7 @@ def _rows(method: str, seed: int, gaps: list[float], **changes: object) -> list[
                 trajectory=number,
                 stage="probe" if number == 0 else "adapt",
                 inferred=family if method == "damsel" else "",
+                steps=100,
                 state=tuple(value + distance for value in goal),
                 distance=distance,
                 success=is_solved(distance, task),

@@ -23,7 +23,7 @@ def _learner(seed: int = 0) -> GmpsLearner:
 def test_every_task_explores_under_a_latent_of_its_own() -> None:
     learner = _learner()
     learner.prior_mean, learner.prior_std = torch.full((5,), 7.0), torch.full((5,), 0.5)
-    latents = learner._first_latents()
+    latents = learner.first_latents()
     assert latents.shape == (3, 5)
     assert len(torch.unique(latents, dim=0)) == 3
     assert (latents - 7.0).abs().max() < 2.5
@@ -32,12 +32,11 @@ def test_every_task_explores_under_a_latent_of_its_own() -> None:
 def test_the_prior_is_that_of_the_latents_last_inferred() -> None:
     learner = _learner()
     learner.collect()
-    mean, std = learner.prior_mean, learner.prior_std
-    # The last trajectory came after the last inference.
-    context = learner._buffers.newest()[:, : -CFG.horizon]
-    inferred = learner._infer(context)
-    torch.testing.assert_close(mean, inferred.mean(dim=0))
-    torch.testing.assert_close(std, inferred.std(dim=0))
+    latents = learner.infer(learner.context_under_way(), learner._goals)
+    torch.testing.assert_close(learner.prior_mean, latents.mean(dim=0))
+    torch.testing.assert_close(learner.prior_std, latents.std(dim=0))
+    assert learner.prior_std is not None
+    assert (learner.prior_std > 0).all()
 
 
 def test_the_constraint_is_measured_but_not_followed() -> None:

@@ -27,7 +27,7 @@ CFG = DamselCfg(
     context_size=16,
     expert_size=8,
     model_size=8,
-    kept_labels=4,
+    kept_states=4,
     kept_iterations=2,
     horizon=8,
 )

@@ -66,8 +66,10 @@ def test_time_counts_to_the_first_solved_trajectory() -> None:
     solved_late = [_row(0, 0, 0.2), _row(0, 1, 0.01), _row(0, 2, 0.2)]
     solved_at_once = [_row(1, 0, 0.01)]
     never = [_row(2, 0, 0.3)]
-    assert median_seconds([*solved_late, *solved_at_once, *never], 5.0) == 10.0
-    assert median_seconds(never, 5.0) == np.inf
+    assert median_seconds([*solved_late, *solved_at_once, *never], 0.05) == 10.0
+    assert median_seconds(never, 0.05) == np.inf
+    short = [_row(0, 0, 0.2, steps=30), _row(0, 1, 0.01)]
+    assert median_seconds(short, 0.05) == pytest.approx(6.5)
 
 
 def test_the_confusion_matrix_counts_final_trajectories() -> None:

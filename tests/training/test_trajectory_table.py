@@ -20,6 +20,7 @@ PUSH = TrajectoryRow(
     trajectory=4,
     stage="adapt",
     inferred="push",
+    steps=100,
     state=(0.168, -0.0389),
     distance=0.00228254,
     success=True,

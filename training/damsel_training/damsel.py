@@ -1,13 +1,14 @@
 """DAMSEL meta-training: Algorithm 1 of the paper, from line 3 on, top to bottom.
 
 Losses are positive squared errors; the minus signs printed before L^BC and L^model are typos.
-What goes beyond the paper, and why, is in docs/decisions.md: an expert relabels the states that
-the policy itself visits (DAgger), and an empty context imitates a probe that tells goals apart.
+What goes beyond the paper, and why, is in docs/decisions.md: experts label the states that the
+policy itself visits (DAgger); trajectories are seen in hindsight as those of other goals; an empty
+context imitates a probe that tells goals apart; and observations are noisy, physics randomised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,20 +17,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from damsel.adaptation import INFERENCE_PERIOD
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.observation import ACTION_DIM, OBSERVATION_DIM
-from damsel.tasks import Task, reward
-from damsel_sim.physics import TabletopPhysics
-from damsel_training.buffers import ContextBuffers, LabelledStates
-from damsel_training.dataset import ExpertDataset, ExpertPolicy, Teacher, relabel
+from damsel.tasks import Task, goal_reward
+from damsel_sim.physics import TabletopPhysics, load_model
+from damsel_sim.randomisation import RandomisationCfg, randomised_models
+from damsel_training.buffers import GOAL_DIM, Steps, TrajectoryBuffer
+from damsel_training.dataset import ExpertDataset, ExpertPolicy
 from damsel_training.errors import DivergedError
 from damsel_training.networks import DynamicsModel, Encoder, NetworkCfg, Policy
+from damsel_training.probes import probe_goal
 from damsel_training.rollouts import Rollouts, roll_out
 
 __all__ = ["DamselCfg", "MetaLearner", "prior_components"]
 
 Array = NDArray[np.float64]
+Array32 = NDArray[np.float32]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -40,11 +46,18 @@ class DamselCfg:
         iterations: outer iterations (lines 5-24).
         collect_rounds: K of line 9: trajectories a task and iteration, the probe included.
         training_steps: gradient steps an iteration (line 15).
+        task_batch: tasks of each family in a gradient step (M of line 16, by family).
         context_size: transitions drawn for one context (line 17).
         expert_size: expert states drawn a task and step (line 18).
         probe_size: probe states drawn a task and step for the empty context.
+        hindsight: part of the contexts, and of the tasks that data are collected for, whose goal
+            is another one of the family's range; 0 trains on the given tasks alone.
+        candidates: trajectories compared for each expert state; see `TrajectoryBuffer`.
         kept_iterations: how many iterations' trajectories the buffers B_i keep.
-        kept_labels: how many relabelled trajectories a task are kept.
+        kept_states: how many trajectories a task D_i* keeps.
+        observation_noise_m: most noise in an observation; see `MetaLearner.noise_strength`.
+        randomised: part of the tasks that are collected under randomised physics.
+        randomisation: how those differ.
         model_weight: weight of L^model.
         constraint_weight: weight of L^constraint.
         model_size: transitions of a context that L^model is taken over.
@@ -55,12 +68,18 @@ class DamselCfg:
 
     iterations: int = 24
     collect_rounds: int = 4
-    training_steps: int = 400
+    training_steps: int = 600
+    task_batch: int = 10
     context_size: int = 96
     expert_size: int = 32
     probe_size: int = 8
-    kept_iterations: int = 5
-    kept_labels: int = 60
+    hindsight: float = 0.5
+    candidates: int = 4
+    kept_iterations: int = 6
+    kept_states: int = 80
+    observation_noise_m: float = 0.005
+    randomised: float = 0.5
+    randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
     model_weight: float = 0.2
     constraint_weight: float = 0.01
     model_size: int = 32
@@ -98,13 +117,18 @@ class MetaLearner:
     ) -> None:
         self.cfg = cfg
         self.tasks = list(tasks)
-        self._teacher = Teacher(self.tasks, experts)
-        self._rng = rng
+        self._experts = experts
+        self.rng = rng
+        self._goals = np.stack([_padded(task.goal) for task in self.tasks])
+        self._family = np.array([task.family for task in self.tasks])
+        self._of_family = {
+            name: np.flatnonzero(self._family == name) for name in FAMILIES if name in self._family
+        }
         self.encoder, self.policy = Encoder(cfg.network), Policy(cfg.network)
         self.model = DynamicsModel(cfg.network)
         self.components = prior_components(cfg.network)
-        self._component = _tensor(np.stack([self.components[t.family] for t in self.tasks]))
-        self._physics = TabletopPhysics(len(self.tasks))
+        self.component = _tensor(np.stack([self.components[t.family] for t in self.tasks]))
+        self._physics = TabletopPhysics(len(self.tasks), variants=self._scenes())
         self._optimiser = torch.optim.Adam(
             [*self.encoder.parameters(), *self.policy.parameters(), *self.model.parameters()],
             lr=cfg.learning_rate,
@@ -112,45 +136,47 @@ class MetaLearner:
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             self._optimiser, cfg.iterations * cfg.training_steps, cfg.learning_rate / 20
         )
-        # Line 3: replay buffers B_i; expert data D_i*, and beside it what probes should do.
+        # Line 3: replay buffers B_i; the states of D_i*, and beside it those of probes.
         rows, horizon = len(self.tasks), cfg.horizon
-        self._buffers = ContextBuffers(rows, cfg.kept_iterations, cfg.collect_rounds, horizon)
-        self._labels = LabelledStates(rows, cfg.kept_labels, horizon)
-        self._probe_labels = LabelledStates(rows, cfg.kept_labels, horizon)
+        self._buffers = TrajectoryBuffer(rows, cfg.kept_iterations, cfg.collect_rounds, horizon)
+        self._states = TrajectoryBuffer(rows, cfg.kept_states, 1, horizon)
+        self._probe_states = TrajectoryBuffer(rows, cfg.kept_states, 1, horizon)
         self.iteration = 0
 
     # Lines 1-2 happened: the experts exist, and so does the data set of their roll-outs.
     def store(self, dataset: ExpertDataset) -> None:
         """Fill D_i* with expert trajectories, and the first contexts with the experts' probes."""
-        for tasks, probes in zip(dataset.experts, dataset.probes, strict=True):
-            self._labels.add(tasks.observations[:, :-1], tasks.labels)
-            self._probe_labels.add(probes.observations[:, :-1], probes.labels)
-            self._buffers.begin()
-            self._buffers.append(self._transitions(probes))
+        for attempts, probes in zip(dataset.experts, dataset.probes, strict=True):
+            for buffer, rollouts in (
+                (self._states, attempts),
+                (self._probe_states, probes),
+                (self._buffers, probes),
+            ):
+                buffer.begin(self._goals)
+                buffer.append(rollouts.observations, rollouts.actions)
 
     # Lines 6-14.
     def collect(self) -> dict[str, float]:
         """Run the current policy on every task: the probe first, then under inferred latents.
 
         Returns:
-            Mean final distance by family under each inferred latent, and the median of the peak
-            contact force under the last.
+            Mean final distance to the tasks' own goals by family under each inferred latent, and
+            the median of the peak contact force under the last.
         """
         cfg = self.cfg
-        self._buffers.begin()
-        latents = self._first_latents()  # line 7
+        elsewhere = self.rng.random(len(self.tasks)) < cfg.hindsight
+        goals = np.where(elsewhere[:, None], self._other_goals(self._family), self._goals)
+        self._buffers.begin(goals)
         metrics: dict[str, float] = {}
-        for k in range(cfg.collect_rounds):  # lines 8-13
+        for k in range(cfg.collect_rounds):  # lines 7-13
+            agent = _Agent(self, goals, probing=k == 0)
+            rollouts = roll_out(self._physics, agent.act, cfg.horizon, watch=agent.watch)  # line 11
+            self._buffers.append(rollouts.observations, rollouts.actions)  # line 12
+            states = self._states if k > 0 else self._probe_states
+            states.begin(goals)
+            states.append(rollouts.observations, rollouts.actions)
             if k > 0:
-                latents = self._infer(self._buffers.newest())
-            rollouts = roll_out(self._physics, self._act_under(latents), cfg.horizon)  # line 11
-            self._buffers.append(self._transitions(rollouts))  # line 12
-            states = rollouts.observations[:, :-1]
-            if k == 0:
-                self._probe_labels.add(states, relabel(self._teacher.probe, states))
-            else:
-                self._labels.add(states, relabel(self._teacher.expert, states))
-                metrics |= self._distances(rollouts, f"final_distance_{k}")
+                metrics |= self._distances(rollouts, goals, f"final_distance_{k}")
         metrics["peak_contact_force"] = float(np.median(rollouts.peak_contact_force))
         self.iteration += 1
         return metrics
@@ -183,7 +209,7 @@ class MetaLearner:
         state: dict[str, Any] = {
             name: part.state_dict() for name, part in self._stateful_parts().items()
         }
-        state["rng"] = self._rng.bit_generator.state
+        state["rng"] = self.rng.bit_generator.state
         state["iteration"] = self.iteration
         return state
 
@@ -191,7 +217,7 @@ class MetaLearner:
         """Go on exactly as the run that `state` was taken from would have."""
         for name, part in self._stateful_parts().items():
             part.load_state_dict(state[name])
-        self._rng.bit_generator.state = state["rng"]
+        self.rng.bit_generator.state = state["rng"]
         self.iteration = state["iteration"]
 
     def _stateful_parts(self) -> dict[str, Any]:
@@ -202,64 +228,193 @@ class MetaLearner:
             "optimiser": self._optimiser,
             "schedule": self._schedule,
             "buffers": self._buffers,
-            "labels": self._labels,
-            "probe_labels": self._probe_labels,
+            "states": self._states,
+            "probe_states": self._probe_states,
         }
+
+    def _scenes(self) -> list[Any]:
+        """A scene a task, nominal or randomised; the same in every run, so a resumed one's too."""
+        rng = np.random.default_rng(list(b"scenes of meta-training"))
+        count = len(self.tasks)
+        varied = randomised_models(self.cfg.randomisation, count, rng)
+        chosen = rng.random(count) < self.cfg.randomised
+        nominal = load_model()
+        return [varied[row] if chosen[row] else nominal for row in range(count)]
 
     def _losses(self) -> dict[str, Tensor]:
         cfg = self.cfg
-        context = _tensor(self._buffers.sample(cfg.context_size, self._rng))  # line 17
-        latents = self.encoder(context, self._component)
-        bc = self._imitation(self._labels, cfg.expert_size, latents)  # lines 18-20
+        tasks = self._draw_tasks()  # line 16
+        family, component = self._family[tasks], self.component[tasks]
+        steps, goals = self._buffers.sample_contexts(tasks, cfg.context_size, self.rng)  # line 17
+        elsewhere = self.rng.random(len(tasks)) < cfg.hindsight
+        goals = np.where(elsewhere[:, None], self._other_goals(family), goals)
+        context = self._context(self._noisy_steps(steps), family, goals)
+        latents = self.encoder(context, component)
+        # Lines 18-20. The expert of a goal knows what to do in any state of its family.
+        relatives = np.stack([self._of_family[name] for name in family])
+        states = self._states.sample_states_near(
+            relatives, goals, cfg.expert_size, cfg.candidates, self.rng
+        )
+        bc = self._imitation(states, self._expert_actions(states, family, goals), latents)
         # The same for the empty context, whose latent is the family's component.
-        probe_bc = self._imitation(self._probe_labels, cfg.probe_size, self._component)
+        states = self._probe_states.sample_states(tasks, cfg.probe_size, self.rng)
+        probe_bc = self._imitation(states, self._expert_actions(states, family, None), component)
         part = context[:, : cfg.model_size]
         s, a, r, s_next = torch.split(part, [OBSERVATION_DIM, ACTION_DIM, 1, OBSERVATION_DIM], -1)
         predicted = self.model(s, a, latents[:, None].expand(-1, cfg.model_size, -1))
         model = ((predicted - self.model.target(s, r, s_next)) ** 2).sum(-1).mean()
-        constraint = ((latents - self._component) ** 2).sum(-1).mean()
+        constraint = ((latents - component) ** 2).sum(-1).mean()
         return {"bc": bc, "probe_bc": probe_bc, "model": model, "constraint": constraint}
 
-    def _imitation(self, labels: LabelledStates, size: int, latents: Tensor) -> Tensor:
-        """L^BC: squared error of the policy under each task's latent, summed over the action."""
-        states, actions = labels.sample(size, self._rng)
-        predicted = self.policy(_tensor(states), latents[:, None].expand(-1, size, -1))
+    def _draw_tasks(self) -> IntArray:
+        return np.concatenate(
+            [self.rng.permutation(rows)[: self.cfg.task_batch] for rows in self._of_family.values()]
+        )
+
+    def _other_goals(self, family: NDArray[np.str_]) -> Array:
+        """Goals (M, GOAL_DIM) from all over the families' ranges."""
+        share = self.rng.random((len(family), GOAL_DIM))
+        low = np.stack([_padded(FAMILIES[name].low) for name in family])
+        high = np.stack([_padded(FAMILIES[name].high) for name in family])
+        goals: Array = low + (high - low) * share
+        return goals
+
+    def _expert_actions(
+        self, states: Array32, family: NDArray[np.str_], goals: Array | None
+    ) -> Array:
+        """What the experts would do in states (M, S, 12), (M, S, 3): pursue goals, or probe."""
+        count, size, _ = states.shape
+        actions = np.empty((count, size, ACTION_DIM))
+        for name in self._of_family:
+            rows = family == name
+            flat = states[rows].reshape(-1, OBSERVATION_DIM).astype(np.float64)
+            if goals is None:
+                goal = probe_goal(name, flat)
+            else:
+                goal = np.repeat(goals[rows, : FAMILIES[name].goal_dim], size, axis=0)
+            actions[rows] = self._experts[name](flat, goal).reshape(-1, size, ACTION_DIM)
+        return actions
+
+    def _imitation(self, states: Array32, actions: Array, latents: Tensor) -> Tensor:
+        """L^BC: squared error of the policy under each task's latent, summed over the action.
+
+        The policy sees the states through noise; the expert that it imitates saw them as they are.
+        """
+        seen = states + self._noise(states.shape)
+        predicted = self.policy(_tensor(seen), latents[:, None].expand(-1, states.shape[1], -1))
         error: Tensor = ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
         return error
 
-    def _first_latents(self) -> Tensor:
-        return self._component.clone()
+    def _noise(self, shape: tuple[int, ...]) -> Array:
+        """Noise in metres of observations (M, ..., 12), of another strength in each row."""
+        scale = self.noise_strength(shape[0])
+        strength = scale.reshape(-1, *[1] * (len(shape) - 1))
+        noise: Array = strength * self.rng.standard_normal(shape, dtype=np.float32)
+        return noise
 
-    def _infer(self, contexts: NDArray[np.float32]) -> Tensor:
+    def _noisy_steps(self, steps: Steps) -> Steps:
+        before, after = np.moveaxis(
+            self._noise((len(steps.before), 2, *steps.before.shape[1:])), 1, 0
+        )
+        return Steps(
+            (steps.before + before).astype(np.float32),
+            steps.action,
+            (steps.after + after).astype(np.float32),
+        )
+
+    def _context(self, steps: Steps, family: NDArray[np.str_], goals: Array) -> Tensor:
+        """Transitions (M, N, 28) with the rewards that the goals would give."""
+        rewards = np.empty((*steps.after.shape[:2], 1))
+        for name in self._of_family:
+            rows = family == name
+            kind = FAMILIES[name]
+            goal = goals[rows, None, : kind.goal_dim]
+            rewards[rows, :, 0] = goal_reward(kind, steps.after[rows], goal)
+        return _tensor(np.concatenate([steps.before, steps.action, rewards, steps.after], axis=-1))
+
+    def noise_strength(self, rows: int) -> Array:
+        """Standard deviations (rows,) of observation noise, metres: none in half of the rows.
+
+        Where all rows are noisy the policy stalls in a simulation without noise: the mean of what
+        the states around a contact ask for may be to stay.
+        """
+        strength = self.rng.uniform(0.0, self.cfg.observation_noise_m, rows)
+        return np.where(self.rng.random(rows) < 0.5, 0.0, strength)
+
+    def context_under_way(self) -> Steps:
+        """What every task has gathered so far in this iteration, (tasks, N, ...)."""
+        return self._buffers.newest()
+
+    def first_latents(self) -> Tensor:
+        """Latents (tasks, L) of probes, before there is any context (line 7)."""
+        return self.component
+
+    def infer(self, steps: Steps, goals: Array) -> Tensor:
+        """Latents (tasks, L) from steps (tasks, N, ...) of tasks with these goals (line 10)."""
         with torch.no_grad():
-            latents: Tensor = self.encoder(_tensor(contexts), self._component)
+            context = self._context(steps, self._family, goals)
+            latents: Tensor = self.encoder(context, self.component)
         return latents
 
-    def _act_under(self, latents: Tensor) -> Callable[[Array], Array]:
-        def act(observation: Array) -> Array:
-            with torch.no_grad():
-                action: Array = self.policy(_tensor(observation), latents).double().numpy()
-            return action
+    def act(self, observation: Array, latents: Tensor) -> Array:
+        """Actions (tasks, 3) of the policy for observations (tasks, 12)."""
+        with torch.no_grad():
+            action: Array = self.policy(_tensor(observation), latents).double().numpy()
+        return action
 
-        return act
+    def _distances(self, rollouts: Rollouts, goals: Array, label: str) -> dict[str, float]:
+        distances = {}
+        for name, rows in self._of_family.items():
+            kind = FAMILIES[name]
+            state = kind.state(rollouts.observations[rows, -1])
+            gap = np.linalg.norm(state - goals[rows, : kind.goal_dim], axis=1)
+            distances[f"{label}/{name}"] = float(np.mean(gap))
+        return distances
 
-    def _transitions(self, rollouts: Rollouts) -> Array:
-        """Transitions (tasks, T, 28) with each row's own reward."""
-        rewards = np.stack(
-            [
-                reward(observations[1:], task)
-                for task, observations in zip(self.tasks, rollouts.observations, strict=True)
-            ]
-        )
-        before, after = rollouts.observations[:, :-1], rollouts.observations[:, 1:]
-        return np.concatenate([before, rollouts.actions, rewards[..., None], after], axis=-1)
 
-    def _distances(self, rollouts: Rollouts, label: str) -> dict[str, float]:
-        distances: dict[str, list[float]] = {}
-        for task, observations in zip(self.tasks, rollouts.observations, strict=True):
-            state = FAMILIES[task.family].state(observations[-1])
-            distances.setdefault(task.family, []).append(float(np.linalg.norm(state - task.goal)))
-        return {f"{label}/{name}": float(np.mean(values)) for name, values in distances.items()}
+class _Agent:
+    """The policy in one trajectory a task, as it will be on the robot.
+
+    Under the prior components while probing; later under latents that are inferred before and
+    during the trajectory. Rows see their observations through noise of their own strength.
+    """
+
+    def __init__(self, learner: MetaLearner, goals: Array, *, probing: bool) -> None:
+        rows = len(learner.tasks)
+        self._learner, self._goals, self._probing = learner, goals, probing
+        self._noise_m = learner.noise_strength(rows)[:, None]
+        self._seen: list[Array] = []
+        self._actions: list[Array] = []
+        if probing:
+            self._latents = learner.first_latents()
+        else:
+            before, action, after = learner.context_under_way()
+            self._earlier = Steps(self._look(before), action, self._look(after))
+            self._latents = learner.infer(self._earlier, goals)
+
+    def act(self, observation: Array) -> Array:
+        """Actions (tasks, 3) for observations (tasks, 12)."""
+        self._seen.append(self._look(observation[:, None])[:, 0])
+        steps = len(self._actions)
+        if not self._probing and steps and steps % INFERENCE_PERIOD == 0:
+            seen = np.stack(self._seen, axis=1)
+            now = Steps(seen[:, :-1], np.stack(self._actions, axis=1), seen[:, 1:])
+            both = [np.concatenate(pair, axis=1) for pair in zip(self._earlier, now, strict=True)]
+            self._latents = self._learner.infer(Steps(*both), self._goals)
+        return self._learner.act(self._seen[-1], self._latents)
+
+    def watch(self, _before: Array, action: Array, _after: Array) -> None:
+        """Take note of what was applied."""
+        self._actions.append(action)
+
+    def _look(self, observation: NDArray[np.floating[Any]]) -> Array:
+        noise = self._learner.rng.standard_normal(observation.shape)
+        seen: Array = observation + self._noise_m[:, None] * noise
+        return seen
+
+
+def _padded(values: Sequence[float]) -> Array:
+    return np.pad(np.asarray(values, np.float64), (0, GOAL_DIM - len(values)))
 
 
 def _tensor(values: NDArray[Any]) -> Tensor:

@@ -26,7 +26,6 @@ __all__ = [
     "ExpertPolicy",
     "Teacher",
     "collect_dataset",
-    "relabel",
 ]
 
 Array = NDArray[np.float64]
@@ -77,11 +76,6 @@ class Teacher:
             if rows.size:
                 actions[rows] = self._experts[name](observation[rows], goals(name, rows))
         return actions
-
-
-def relabel(act: Callable[[Array], Array], states: Array) -> Array:
-    """What `act` would do, (tasks, T, 3), in states (tasks, T, 12) that another policy visited."""
-    return np.stack([act(states[:, step]) for step in range(states.shape[1])], axis=1)
 
 
 class ExpertDataset(NamedTuple):

@@ -31,6 +31,7 @@ from damsel.scene import (
     door_handle_position,
 )
 from damsel_sim.physics import TabletopPhysics
+from damsel_sim.randomisation import RandomisationCfg, randomised_models
 from damsel_training.expert_reward import ExpertRewardCfg, grasp_point, reward_terms
 
 __all__ = ["ExpertEnv", "ExpertEnvCfg", "expert_observation", "expert_observation_dim"]
@@ -71,6 +72,10 @@ class ExpertEnvCfg:
             can also be led along way points.
         start_above_probability: chance that the tool starts anywhere above the objects.
         start_at_object_probability: chance that it starts where it can move its object at once.
+        observation_noise_m: most noise in an observation; each row's is drawn from 0 to this at the
+            start of a trajectory, half of it constant throughout, half of it new every step.
+        variants: scenes with randomised physics that the rows have in turn; 0 for none.
+        randomisation: how they differ.
         reward: weights of the shaped reward.
     """
 
@@ -79,6 +84,9 @@ class ExpertEnvCfg:
     switch_probability: float = 0.3
     start_above_probability: float = 0.25
     start_at_object_probability: float = 0.25
+    observation_noise_m: float = 0.0
+    variants: int = 32
+    randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
     reward: ExpertRewardCfg = field(default_factory=ExpertRewardCfg)
 
 
@@ -131,7 +139,9 @@ class ExpertEnv(VecEnv):
         self.cfg = cfg
         self._kind = FAMILIES[family]
         self._rng = rng
-        self._physics = TabletopPhysics(cfg.rows)
+        self._physics = TabletopPhysics(
+            cfg.rows, variants=randomised_models(cfg.randomisation, cfg.variants, rng)
+        )
         self._actions = np.zeros((cfg.rows, ACTION_DIM))
         self._term_sums: dict[str, float] = {}
         self.last_terms: dict[str, float] = {}
@@ -149,6 +159,8 @@ class ExpertEnv(VecEnv):
         rows = self.cfg.rows
         self._physics.reset(joint_positions=self._start_positions())
         self._step = 0
+        self._noise_m = self._rng.uniform(0.0, self.cfg.observation_noise_m, rows)
+        self._bias = self._rng.standard_normal((rows, OBSERVATION_DIM))
         self._goal = sample_goals(self._kind, rows, self._rng)
         self._next_goal = self._goal.copy()
         switching = self._rng.random(rows) < self.cfg.switch_probability
@@ -169,7 +181,10 @@ class ExpertEnv(VecEnv):
         return joints
 
     def _observe(self) -> NDArray[np.float32]:
-        return expert_observation(self.family, self._physics.observation(), self._goal)
+        scale = self._noise_m[:, None]
+        noise = scale * (self._bias + self._rng.standard_normal(self._bias.shape)) / np.sqrt(2)
+        noisy = self._physics.observation() + noise
+        return expert_observation(self.family, noisy, self._goal)
 
     def reset(self) -> NDArray[np.float32]:
         """Start new trajectories in all rows."""

@@ -22,9 +22,10 @@ from stable_baselines3.common.logger import configure
 
 from damsel.families import FAMILIES
 from damsel_sim.physics import TabletopPhysics
+from damsel_sim.randomisation import randomised_models
 from damsel_training.errors import MissingStageError
 from damsel_training.expert_env import ExpertEnv, ExpertEnvCfg, expert_observation, sample_goals
-from damsel_training.rollouts import roll_out
+from damsel_training.rollouts import Rollouts, roll_out
 
 __all__ = ["Expert", "ExpertCfg", "ExpertScore", "evaluate_expert", "train_expert"]
 
@@ -72,17 +73,27 @@ class ExpertScore(NamedTuple):
         strict_success: the same at the strict threshold.
         distance: mean final distance, in the family's unit.
         peak_force: newtons, largest contact force in any trajectory.
+        disturbed_success: strict success where physics are randomised and observations noisy.
+        disturbed_force: newtons, peak contact force that one trajectory in twenty exceeds there.
     """
 
     success: float
     strict_success: float
     distance: float
     peak_force: float
+    disturbed_success: float
+    disturbed_force: float
 
     @property
     def merit(self) -> float:
-        """What the best checkpoint has most of: accuracy with gentle hands."""
-        return self.strict_success + self.success - max(0.0, self.peak_force - 25.0) / 20.0
+        """What the best checkpoint has most of: accuracy with gentle hands, disturbed or not."""
+        pressed = sum(max(0.0, f - 25.0) / 20.0 for f in (self.peak_force, self.disturbed_force))
+        return self.success + self.strict_success + self.disturbed_success - pressed
+
+    @classmethod
+    def none(cls) -> ExpertScore:
+        """The score of no expert at all."""
+        return cls(0.0, 0.0, np.inf, np.inf, 0.0, np.inf)
 
 
 class Expert:
@@ -115,17 +126,33 @@ class Expert:
 
 
 def evaluate_expert(expert: Expert, cfg: ExpertCfg) -> ExpertScore:
-    """Score an expert on goals drawn from a fixed seed."""
+    """Score an expert on goals and disturbances drawn from a fixed seed."""
     kind = FAMILIES[expert.family]
-    goals = sample_goals(kind, cfg.evaluation_goals, np.random.default_rng(7))
-    physics = TabletopPhysics(cfg.evaluation_goals)
-    rollouts = roll_out(physics, lambda o: expert(o, goals), cfg.env.horizon)
-    distance = np.linalg.norm(kind.state(rollouts.observations[:, -1]) - goals, axis=1)
+    rng = np.random.default_rng(7)
+    goals = sample_goals(kind, cfg.evaluation_goals, rng)
+
+    def final_distance(rollouts: Rollouts) -> Array:
+        distance: Array = np.linalg.norm(kind.state(rollouts.observations[:, -1]) - goals, axis=1)
+        return distance
+
+    def act_on_noise(observation: Array) -> Array:
+        noise = cfg.env.observation_noise_m / 2 * rng.standard_normal(observation.shape)
+        return expert(observation + noise, goals)
+
+    horizon = cfg.env.horizon
+    nominal = roll_out(TabletopPhysics(cfg.evaluation_goals), lambda o: expert(o, goals), horizon)
+    variants = randomised_models(cfg.env.randomisation, cfg.env.variants, rng)
+    disturbed = roll_out(
+        TabletopPhysics(cfg.evaluation_goals, variants=variants), act_on_noise, horizon
+    )
+    distance = final_distance(nominal)
     return ExpertScore(
-        float((distance <= kind.success_threshold).mean()),
-        float((distance <= kind.strict_threshold).mean()),
-        float(distance.mean()),
-        float(rollouts.peak_contact_force.max()),
+        success=float((distance <= kind.success_threshold).mean()),
+        strict_success=float((distance <= kind.strict_threshold).mean()),
+        distance=float(distance.mean()),
+        peak_force=float(nominal.peak_contact_force.max()),
+        disturbed_success=float((final_distance(disturbed) <= kind.strict_threshold).mean()),
+        disturbed_force=float(np.quantile(disturbed.peak_contact_force, 0.95)),
     )
 
 
@@ -195,9 +222,7 @@ class _Evaluation(BaseCallback):
         scores = [
             ExpertScore(**{k: v for k, v in row.items() if k != "steps"}) for row in self._history
         ]
-        self.best = max(
-            scores, key=lambda s: s.merit, default=ExpertScore(0.0, 0.0, np.inf, np.inf)
-        )
+        self.best = max(scores, key=lambda s: s.merit, default=ExpertScore.none())
 
     def _on_step(self) -> bool:
         rows = self._cfg.env.rows
@@ -223,7 +248,8 @@ class _Evaluation(BaseCallback):
             self.num_timesteps,
             self._cfg.steps,
             f"success {score.success:.0%}, strict {score.strict_success:.0%}, "
-            f"peak force {score.peak_force:.0f} N",
+            f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
+            f"{score.disturbed_force:.0f} N",
         )
         return True
 

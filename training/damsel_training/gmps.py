@@ -12,9 +12,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from damsel_training.buffers import Steps
 from damsel_training.damsel import DamselCfg, MetaLearner
 
 __all__ = ["GmpsLearner", "without_structure"]
@@ -37,14 +40,16 @@ class GmpsLearner(MetaLearner):
     prior_mean: Tensor | None = None
     prior_std: Tensor | None = None
 
-    def _first_latents(self) -> Tensor:
-        noise = torch.from_numpy(self._rng.standard_normal(tuple(self._component.shape))).float()
+    def first_latents(self) -> Tensor:
+        """Samples (tasks, L) of the prior; of the unit Gaussian before anything was inferred."""
+        noise = _tensor(self.rng.standard_normal(tuple(self.component.shape)))
         if self.prior_mean is None or self.prior_std is None:
             return noise
         return self.prior_mean + self.prior_std * noise
 
-    def _infer(self, *arguments: Any) -> Tensor:
-        latents = super()._infer(*arguments)
+    def infer(self, steps: Steps, goals: NDArray[np.float64]) -> Tensor:
+        """As `MetaLearner`; the prior is from then on that of these latents."""
+        latents = super().infer(steps, goals)
         self.prior_mean, self.prior_std = latents.mean(dim=0), latents.std(dim=0)
         return latents
 
@@ -56,3 +61,7 @@ class GmpsLearner(MetaLearner):
         """Go on exactly as the run that `state` was taken from would have."""
         super().load_state_dict(state)
         self.prior_mean, self.prior_std = state["prior_mean"], state["prior_std"]
+
+
+def _tensor(values: NDArray[np.float64]) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32)

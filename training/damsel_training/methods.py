@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from damsel.adaptation import Adaptation
+from damsel.adaptation import INFERENCE_PERIOD, Adaptation
 from damsel.bundle import Bundle
 from damsel.errors import InvalidConfigError
 from damsel.observation import ACTION_DIM, CONTEXT_LAYOUT, TRANSITION_DIM, Trajectory
@@ -25,12 +25,14 @@ from damsel_training.pearl_networks import Actor, GaussianEncoder
 __all__ = ["Damsel", "Gmps", "Method", "Pearl", "Plan", "Still", "Told"]
 
 Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 _SOLVED_REWARD = 0.95
 """Last reward from which every method stops, as the bundles of DAMSEL do."""
 
 
 _REWARD = CONTEXT_LAYOUT.index("reward")
+_NEXT = slice(_REWARD + 1, None)
 
 _NO_LATENT: Array = np.empty(0)
 
@@ -50,16 +52,22 @@ class Plan(NamedTuple):
 
 
 class Method(Protocol):
-    """One way of adapting, to a row a task."""
+    """One way of adapting, to a row a task.
+
+    A trajectory is `act` and `watch`, a step each, and then `receive`.
+    """
 
     def begin(self, rows: int) -> None:
         """Forget everything and begin with as many new tasks."""
 
     def plans(self) -> list[Plan | None]:
-        """What each row will try in the next trajectory; None where it is done."""
+        """What each row tries in the next trajectory, or in this one now; None where it is done."""
 
     def act(self, observation: Array) -> Array:
         """Actions (n, 3) in [-1, 1] under the plans, for observations (n, 12)."""
+
+    def watch(self, transitions: Array) -> BoolArray:
+        """Take the step under way, (n, 28) in `CONTEXT_LAYOUT`; (n,), which rows have enough."""
 
     def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
         """Take what came of each row's plan; None where there was none."""
@@ -72,10 +80,12 @@ class Damsel:
         self._bundle = bundle
         self._iterations = iterations
         self._rows: list[Adaptation] = []
+        self._rewards: list[list[float]] = []
 
     def begin(self, rows: int) -> None:
         """See `Method`."""
         self._rows = [Adaptation(self._bundle, self._iterations) for _ in range(rows)]
+        self._rewards = [[] for _ in range(rows)]
 
     def plans(self) -> list[Plan | None]:
         """See `Method`."""
@@ -92,8 +102,20 @@ class Damsel:
                 actions[index] = row.act(observation[index])
         return actions
 
+    def watch(self, transitions: Array) -> BoolArray:
+        """See `Method`."""
+        enough = np.zeros(len(self._rows), bool)
+        for index, (row, step) in enumerate(zip(self._rows, transitions, strict=True)):
+            if row.request is None:
+                continue
+            self._rewards[index].append(float(step[_REWARD]))
+            row.extend(step)
+            enough[index] = row.probe_told_enough(step[_NEXT], self._rewards[index])
+        return enough
+
     def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
         """See `Method`."""
+        self._rewards = [[] for _ in self._rows]
         for row, trajectory in zip(self._rows, trajectories, strict=True):
             if trajectory is not None:
                 row.receive(trajectory)
@@ -109,11 +131,13 @@ class _ByContext:
         self._made = 0
         self._plans: list[Plan | None] = []
         self._contexts: list[Array] = []
+        self._under_way: list[Array] = []
         self._latents = torch.empty(0)
 
     def begin(self, rows: int) -> None:
         """See `Method`."""
         self._made = 0
+        self._under_way = []
         self._contexts = [np.empty((0, TRANSITION_DIM))] * rows
         self._plans = [self._plan(context) for context in self._contexts]
         self._gather()
@@ -122,9 +146,15 @@ class _ByContext:
         """See `Method`."""
         return list(self._plans)
 
+    def watch(self, transitions: Array) -> BoolArray:
+        """See `Method`."""
+        self._under_way.append(transitions)
+        return np.zeros(len(transitions), bool)
+
     def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
         """See `Method`."""
         self._made += 1
+        self._under_way = []
         for row, (plan, trajectory) in enumerate(zip(self._plans, trajectories, strict=True)):
             if plan is None or trajectory is None:
                 continue
@@ -181,11 +211,25 @@ class Gmps(_ByContext):
             actions: Array = self._policy(_tensor(observation), self._latents).double().numpy()
         return actions
 
+    def watch(self, transitions: Array) -> BoolArray:
+        """See `Method`; the latent is inferred anew as often as DAMSEL's is."""
+        enough = super().watch(transitions)
+        if len(self._under_way) % INFERENCE_PERIOD == 0:
+            now = np.stack(self._under_way, axis=1)
+            for row, plan in enumerate(self._plans):
+                if plan is not None and plan.stage == "adapt":
+                    self._plans[row] = self._adapt(np.concatenate([self._contexts[row], now[row]]))
+            self._gather()
+        return enough
+
     def _plan(self, context: Array) -> Plan:
         rewarded = len(context) > 0 and bool((context[:, _REWARD] > 0).any())
         if not rewarded and self._made < self._prior_trajectories:
             noise = self._rng.standard_normal(len(self._mean))
             return Plan("probe", latent=self._mean + self._std * noise)
+        return self._adapt(context)
+
+    def _adapt(self, context: Array) -> Plan:
         with torch.no_grad():
             latent = self._encoder(_tensor(context), self._no_family)
         return Plan("adapt", latent=latent.double().numpy())
@@ -253,6 +297,10 @@ class Still:
     def act(self, observation: Array) -> Array:
         """See `Method`."""
         return np.zeros((len(observation), ACTION_DIM))
+
+    def watch(self, transitions: Array) -> BoolArray:
+        """See `Method`."""
+        return np.zeros(len(transitions), bool)
 
     def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
         """See `Method`."""

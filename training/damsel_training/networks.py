@@ -107,7 +107,7 @@ class Encoder(nn.Module):
         self.cfg = cfg
         self.transition = _mlp([TRANSITION_DIM, width, width])
         self.attention = nn.Linear(width, cfg.heads)
-        self.head = _mlp([width + cfg.latent_dim, width, cfg.latent_dim])
+        self.head = _mlp([width + cfg.latent_dim, width, width, cfg.latent_dim])
         self.register_buffer("centre", _constant(CONTEXT_CENTRE))
         self.register_buffer("scale", _constant(CONTEXT_SCALE))
 

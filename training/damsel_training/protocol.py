@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,59 +68,81 @@ def evaluate_method(
     method.begin(len(tasks))
     rows: list[TrajectoryRow] = []
     made = 0
-    while (plans := method.plans()) and any(plans):
-        trajectories, final, peak = _roll_out(method, plans, scene, tasks, setting.horizon)
-        rows += [
-            _row(setting, index, task, made, plan, trajectory, final[index], peak[index])
-            for index, (task, plan, trajectory) in enumerate(
-                zip(tasks, plans, trajectories, strict=True)
-            )
-            if plan is not None and trajectory is not None
-        ]
-        method.receive(trajectories)
+    while any(method.plans()):
+        running = [plan is not None for plan in method.plans()]
+        made_now = _roll_out(method, running, scene, tasks, setting.horizon)
+        # The plans as they are at the end: latents may change on the way.
+        for index, (plan, done) in enumerate(zip(method.plans(), made_now, strict=True)):
+            if plan is not None and done is not None:
+                rows.append(_row(setting, index, tasks[index], made, plan, done))
+        method.receive([done.trajectory if done else None for done in made_now])
         made += 1
         progress(made)
     return rows
 
 
+class _Made(NamedTuple):
+    """One trajectory.
+
+    Attributes:
+        trajectory: as the robot is given it.
+        final: true last observation (12,).
+        peak_force: newtons.
+    """
+
+    trajectory: Trajectory
+    final: Array
+    peak_force: float
+
+
 def _roll_out(
     method: Method,
-    plans: Sequence[Plan | None],
+    running: Sequence[bool],
     scene: DisturbedTabletop,
     tasks: Sequence[Task],
     horizon: int,
-) -> tuple[list[Trajectory | None], Array, Array]:
-    """Trajectories as the robot is given them, true last observations (n, 12), peak forces (n,)."""
-    observation = scene.reset()
-    observations, actions, measured = [observation], [], []
-    peak = np.zeros(len(tasks))
-    for _ in range(horizon):
-        step = scene.step(method.act(observation))
-        observation = step.observation
-        observations.append(observation)
+) -> list[_Made | None]:
+    """One trajectory of every running row. A row that has enough early waits for the others."""
+    count = len(tasks)
+    observations, actions = [scene.reset()], []
+    rewards = np.zeros((count, horizon))
+    going = np.array(running)
+    length, peak = np.zeros(count, np.int64), np.zeros(count)
+    final = scene.true_observation
+    for index in range(horizon):
+        action = np.where(going[:, None], method.act(observations[-1]), 0.0)
+        step = scene.step(action)
+        measured = scene.measured_observation
+        rewards[:, index] = [
+            float(reward(seen, task)) for seen, task in zip(measured, tasks, strict=True)
+        ]
+        length[going] += 1
+        peak[going] = np.maximum(peak, step.peak_contact_force)[going]
+        final[going] = scene.true_observation[going]
+        gain = rewards[:, index, None]
+        parts = [observations[-1], step.applied, gain, step.observation]
+        observations.append(step.observation)
         actions.append(step.applied)
-        measured.append(scene.measured_observation)
-        peak = np.maximum(peak, step.peak_contact_force)
-    seen, done = np.stack(observations, axis=1), np.stack(actions, axis=1)
-    for_reward = np.stack(measured, axis=1)
-    trajectories = [
-        Trajectory(seen[row], done[row], reward(for_reward[row], task)) if plans[row] else None
-        for row, task in enumerate(tasks)
+        going &= ~method.watch(np.concatenate(parts, axis=1))
+        if not going.any():
+            break
+    seen, applied = np.stack(observations, axis=1), np.stack(actions, axis=1)
+    return [
+        _Made(
+            Trajectory(seen[row, : end + 1], applied[row, :end], rewards[row, :end]),
+            final[row],
+            float(peak[row]),
+        )
+        if running[row]
+        else None
+        for row, end in enumerate(length)
     ]
-    return trajectories, scene.true_observation, peak
 
 
 def _row(
-    setting: Setting,
-    index: int,
-    task: Task,
-    made: int,
-    plan: Plan,
-    trajectory: Trajectory,
-    final: Array,
-    peak_force: float,
+    setting: Setting, index: int, task: Task, number: int, plan: Plan, made: _Made
 ) -> TrajectoryRow:
-    gap = float(distance(final, task))
+    gap = float(distance(made.final, task))
     return TrajectoryRow(
         method=setting.method,
         seed=setting.seed,
@@ -128,14 +151,15 @@ def _row(
         family=task.family,
         task=index,
         goal=task.goal,
-        trajectory=made,
+        trajectory=number,
         stage=plan.stage,
         inferred=plan.family,
-        state=tuple(FAMILIES[task.family].state(final).tolist()),
+        steps=len(made.trajectory),
+        state=tuple(FAMILIES[task.family].state(made.final).tolist()),
         distance=gap,
         success=is_solved(gap, task),
         strict_success=is_solved(gap, task, strict=True),
-        return_sum=trajectory.total_return,
-        peak_force=float(peak_force),
+        return_sum=made.trajectory.total_return,
+        peak_force=made.peak_force,
         latent=tuple(plan.latent.tolist()),
     )

@@ -37,6 +37,7 @@ def roll_out(
     horizon: int,
     noise: Array | None = None,
     rng: np.random.Generator | None = None,
+    watch: Callable[[Array, Array, Array], object] | None = None,
 ) -> Rollouts:
     """Run every row from the start for `horizon` steps.
 
@@ -46,6 +47,7 @@ def roll_out(
         horizon: control steps.
         noise: (n,), standard deviation of the noise added to each row's executed actions.
         rng: source of the noise.
+        watch: told of every step: observations before, actions as applied, observations after.
     """
     physics.reset()
     step_size = physics.cfg.step_size_m
@@ -62,6 +64,8 @@ def roll_out(
         observations.append(observation)
         actions.append(step.applied / step_size)
         labels.append(label)
+        if watch is not None:
+            watch(observations[-2], actions[-1], observation)
         peak = np.maximum(peak, step.peak_contact_force)
     return Rollouts(
         np.stack(observations, axis=1), np.stack(actions, axis=1), np.stack(labels, axis=1), peak

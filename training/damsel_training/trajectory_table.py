@@ -27,6 +27,7 @@ COLUMNS: tuple[str, ...] = (
     "trajectory",
     "stage",
     "inferred",
+    "steps",
     *(f"state_{i}" for i in range(_GOAL_DIM)),
     "distance",
     "success",
@@ -51,6 +52,7 @@ class TrajectoryRow(NamedTuple):
         trajectory: how many trajectories were sampled before this one on the task.
         stage: `probe` or `adapt`.
         inferred: the family tried or inferred; empty for methods that infer none.
+        steps: control steps; a probe may end before the horizon.
         state: of the task's object at the end, in the family's unit.
         distance: from there to the goal.
         success: by the paper's threshold.
@@ -70,6 +72,7 @@ class TrajectoryRow(NamedTuple):
     trajectory: int
     stage: str
     inferred: str
+    steps: int
     state: tuple[float, ...]
     distance: float
     success: bool
@@ -126,6 +129,7 @@ def _cells(row: TrajectoryRow, latents: int) -> list[str]:
         str(row.trajectory),
         row.stage,
         row.inferred,
+        str(row.steps),
         *padded(row.state, _GOAL_DIM),
         _number(row.distance),
         str(int(row.success)),
@@ -156,6 +160,7 @@ def _row(cells: dict[str, str]) -> TrajectoryRow:
         trajectory=int(cells["trajectory"]),
         stage=cells["stage"],
         inferred=cells["inferred"],
+        steps=int(cells["steps"]),
         state=numbers("state"),
         distance=float(cells["distance"]),
         success=cells["success"] == "1",

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from damsel.families import REST_TOLERANCE
 from damsel.tasks.files import load_tasks, parse_goal, save_tasks
-from damsel.tasks.reward import distance, is_solved, is_solved_at_rest, rest_distance, reward
+from damsel.tasks.reward import (
+    distance,
+    goal_reward,
+    is_solved,
+    is_solved_at_rest,
+    rest_distance,
+    reward,
+)
 from damsel.tasks.sets import training_tasks, validation_tasks
 from damsel.tasks.task import Task, sample_tasks
 
@@ -12,6 +19,7 @@ __all__ = [
     "REST_TOLERANCE",
     "Task",
     "distance",
+    "goal_reward",
     "is_solved",
     "is_solved_at_rest",
     "load_tasks",

@@ -13,10 +13,10 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from damsel.families import family
+from damsel.families import Family, family
 from damsel.tasks.task import Task
 
-__all__ = ["distance", "is_solved", "is_solved_at_rest", "rest_distance", "reward"]
+__all__ = ["distance", "goal_reward", "is_solved", "is_solved_at_rest", "rest_distance", "reward"]
 
 
 def distance(observation: NDArray[np.float64], task: Task) -> NDArray[np.float64]:
@@ -44,10 +44,26 @@ def reward(observation: NDArray[np.float64], task: Task) -> NDArray[np.float64]:
     Returns:
         Reward in [0, 1], shape (...); NaN where the observation of the object is NaN.
     """
-    its_family = family(task.family)
-    scale = max(rest_distance(task), its_family.success_threshold)
-    moved = np.linalg.norm(its_family.state(observation), axis=-1)
-    progress = np.maximum(0.0, 1.0 - distance(observation, task) / scale)
+    return goal_reward(family(task.family), observation, np.array(task.goal, dtype=np.float64))
+
+
+def goal_reward(
+    its_family: Family, observation: NDArray[np.float64], goal: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the reward of observations under goals of one family, many at a time.
+
+    Args:
+        its_family: The family.
+        observation: (..., 12), positions in frame `base`, metres.
+        goal: (..., goal_dim), in the family's unit; broadcast against the observations.
+
+    Returns:
+        As `reward` does.
+    """
+    state = its_family.state(observation)
+    scale = np.maximum(np.linalg.norm(goal, axis=-1), its_family.success_threshold)
+    moved = np.linalg.norm(state, axis=-1)
+    progress = np.maximum(0.0, 1.0 - np.linalg.norm(state - goal, axis=-1) / scale)
     return np.where(moved <= its_family.rest_tolerance, 0.0, progress)
 
 

@@ -74,15 +74,17 @@ def carried_forward(
     return table
 
 
-def median_seconds(rows: Sequence[TrajectoryRow], seconds: float) -> float:
+def median_seconds(rows: Sequence[TrajectoryRow], step_s: float) -> float:
     """Median robot time to the end of the first trajectory that solves a task; infinite if never.
 
     Args:
         rows: of one method and seed.
-        seconds: of one trajectory.
+        step_s: duration of a control step, seconds.
     """
-    first = {row.task: np.inf for row in rows}
-    for row in rows:
+    spent = {row.task: 0.0 for row in rows}
+    solved: dict[int, float] = {}
+    for row in sorted(rows, key=lambda row: row.trajectory):
+        spent[row.task] += row.steps * step_s
         if row.success:
-            first[row.task] = min(first[row.task], (row.trajectory + 1) * seconds)
-    return float(np.median(list(first.values())))
+            solved.setdefault(row.task, spent[row.task])
+    return float(np.median([solved.get(task, np.inf) for task in spent]))

@@ -24,7 +24,7 @@ __all__ = [
     "success_table",
 ]
 
-_SECONDS_A_TRAJECTORY = 5.0
+_STEP_S = 0.05
 _DASH = "–"
 
 
@@ -56,9 +56,7 @@ def effort_table(rows: Sequence[TrajectoryRow]) -> str:
             ]
             cells.append(_number(mean_interval(each, low=0.0)) if each else _DASH)
         seconds = float(
-            np.median(
-                [median_seconds(one, _SECONDS_A_TRAJECTORY) for one in by_seed(its_rows).values()]
-            )
+            np.median([median_seconds(one, _STEP_S) for one in by_seed(its_rows).values()])
         )
         cells.append(f"{seconds:.0f}" if np.isfinite(seconds) else "never")
         cells.append(f"{max(row.peak_force for row in its_rows):.1f}")

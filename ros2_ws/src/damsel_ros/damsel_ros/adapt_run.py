@@ -79,6 +79,7 @@ class AdaptRun:
         self._buffer = TrajectoryBuffer(0)
         self._early: list[StepEvent] = []
         self._commands_sent = 0
+        self._extended = 0
         self._last_step = bundle.horizon
         self._fault = ""
         self._repeats = 0
@@ -128,6 +129,7 @@ class AdaptRun:
             return []
         self._buffer = TrajectoryBuffer(trajectory)
         self._commands_sent = 0
+        self._extended = 0
         self._last_step = self._bundle.horizon
         self._fault = ""
         self._enter(_Phase.ROLLING, now_s)
@@ -177,6 +179,9 @@ class AdaptRun:
     def _advance(self, now_s: float) -> list[Effect]:
         """Do what the messages so far allow: finish the trajectory, repeat it or command."""
         buffer, step = self._buffer, self._commands_sent
+        while self._extended < min(buffer.complete_steps, step):
+            self._adaptation.extend(buffer.transition(self._extended))
+            self._extended += 1
         if self._probe_told_enough():
             self._last_step = step
         if buffer.complete_steps == self._last_step:
@@ -187,7 +192,7 @@ class AdaptRun:
             return []
         if self._fault:
             return self._repeat(now_s)
-        if step == self._last_step or buffer.observations <= step:
+        if step == self._last_step or buffer.observations <= step or self._extended < step:
             return []
         action = self._adaptation.act(buffer.observation(step))
         self._commands_sent += 1
@@ -209,17 +214,16 @@ class AdaptRun:
     def _waits_for_reward(self) -> bool:
         """Whether the next command must wait for a reward of an observation that is there.
 
-        A probe may be cut short by its latest reward, so that one must be there. Otherwise the
-        reward may lag by a step: the task node then works while the robot moves.
+        The latest reward may cut a probe short or change the latent.
         """
-        needed = self._commands_sent if self._probing else self._commands_sent - 1
-        return len(self._buffer.rewards) < min(needed, self._buffer.observations - 1)
+        return len(self._buffer.rewards) < min(self._commands_sent, self._buffer.observations - 1)
 
     def _probe_told_enough(self) -> bool:
         rewards = self._buffer.rewards
-        if not self._probing or not rewards or len(rewards) != self._commands_sent:
+        steps = len(rewards)
+        if not self._probing or not 0 < steps == self._commands_sent < self._buffer.observations:
             return False
-        return self._adaptation.probe_told_enough(rewards)
+        return self._adaptation.probe_told_enough(self._buffer.observation(steps), rewards)
 
     def _begin(self, now_s: float) -> list[Effect]:
         self._enter(_Phase.RESETTING, now_s)
@@ -246,6 +250,7 @@ class AdaptRun:
                 f"{self._fault}"
             )
         self._repeats += 1
+        self._adaptation.restart()
         return [Disturbed(self._fault), *self._begin(now_s)]
 
     def _report(self, now_s: float) -> list[Effect]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from damsel.observation import Trajectory
+from damsel.observation import Trajectory, transition
 
 __all__ = ["TrajectoryBuffer"]
 
@@ -67,6 +67,15 @@ class TrajectoryBuffer:
     def observation(self, step: int) -> Array:
         """Return the observation (12,) of a step that has arrived."""
         return self._observations[step]
+
+    def transition(self, step: int) -> Array:
+        """Return the transition (28,) of a complete step."""
+        return transition(
+            self._observations[step],
+            self._actions[step],
+            self._rewards[step],
+            self._observations[step + 1],
+        )
 
     def build(self, steps: int) -> Trajectory:
         """Return the trajectory of the first `steps` control steps.

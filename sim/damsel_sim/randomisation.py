@@ -1,0 +1,76 @@
+"""Domain randomisation: variants of the scene whose physics differ as real tables do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from damsel.kinematics import JOINT_NAMES
+from damsel_sim.physics import load_model
+
+__all__ = ["RandomisationCfg", "randomised_models"]
+
+Array = NDArray[np.float64]
+
+_RUBBING_GEOMS = ("block", "table", "finger_left", "finger_right", "door_bar", "drawer_bar")
+_SLIDING_JOINTS = ("door", "drawer")
+
+
+@dataclass(frozen=True)
+class RandomisationCfg:
+    """Ranges of the factors that a variant's parameters are multiplied with, log-uniformly.
+
+    Attributes:
+        friction: of block, table, fingers and handles, one factor each.
+        block_mass: of the block, its inertia with it.
+        damping: of door and drawer, damping and dry friction alike.
+        joint_damping: of the arm's joints.
+        servo_gain: stiffness and damping of the arm's servos.
+    """
+
+    friction: tuple[float, float] = (0.7, 1.4)
+    block_mass: tuple[float, float] = (0.6, 1.6)
+    damping: tuple[float, float] = (0.5, 2.0)
+    joint_damping: tuple[float, float] = (0.7, 1.4)
+    servo_gain: tuple[float, float] = (0.9, 1.1)
+
+
+def randomised_models(
+    cfg: RandomisationCfg, count: int, rng: np.random.Generator
+) -> list[mujoco.MjModel]:
+    """Variants of the scene; geometry, limits and rest state are those of `load_model`.
+
+    Args:
+        cfg: ranges.
+        count: how many variants.
+        rng: source of randomness.
+    """
+
+    def factor(bounds: tuple[float, float]) -> float:
+        return float(np.exp(rng.uniform(*np.log(bounds))))
+
+    models = []
+    for _ in range(count):
+        model = load_model()
+        for name in _RUBBING_GEOMS:
+            model.geom(name).friction[0] *= factor(cfg.friction)
+        block = model.body("block")
+        mass = factor(cfg.block_mass)
+        block.mass[0] *= mass
+        block.inertia[:] *= mass
+        for name in _SLIDING_JOINTS:
+            dof = int(model.joint(name).dofadr[0])
+            scale = factor(cfg.damping)
+            model.dof_damping[dof] *= scale
+            model.dof_frictionloss[dof] *= scale
+        joints = slice(0, len(JOINT_NAMES))
+        model.dof_damping[joints] *= factor(cfg.joint_damping)
+        gain = factor(cfg.servo_gain)
+        model.actuator_gainprm[joints, 0] *= gain
+        model.actuator_biasprm[joints, 1:3] *= gain
+        mujoco.mj_setConst(model, mujoco.MjData(model))
+        models.append(model)
+    return models

@@ -96,7 +96,7 @@ def test_pearl_resumes_and_holds_to_its_configuration(
 ) -> None:
     arguments = ["pearl", "--preset", "smoke", "--run", str(tmp_path)]
     assert main([*arguments, "--steps", "1"]) == 0
-    assert "PEARL: 12000 steps" in capsys.readouterr().out
+    assert "PEARL: 18000 steps" in capsys.readouterr().out
     checkpoint = tmp_path / "pearl" / "checkpoint.pt"
     written = checkpoint.stat().st_mtime_ns
     assert main([*arguments, "--steps", "1"]) == 0

@@ -52,12 +52,12 @@ def test_a_ring_keeps_the_newest() -> None:
 def test_the_budget_counts_every_step() -> None:
     learner = _learner()
     learner.collect()
-    # Of each task one trajectory under the prior and one from an exploring start.
-    assert learner.environment_steps == 2 * 3 * 6
-    learner.collect()
-    assert learner.environment_steps == (2 + 3) * 3 * 6
+    # Of each task one trajectory under the prior, one under the posterior, one that explores.
+    assert learner.environment_steps == 3 * 3 * 6
     assert not learner.finished
     learner.collect()
+    learner.collect()
+    assert learner.environment_steps == 3 * 3 * 3 * 6
     assert learner.finished
 
 
@@ -77,11 +77,11 @@ def test_contexts_hold_the_robots_reward_and_experience_the_dense_one() -> None:
     assert (dense != 0.0).all()
 
 
-def test_exploring_starts_stay_out_of_contexts() -> None:
+def test_what_is_done_under_the_posterior_stays_out_of_contexts() -> None:
     learner = _learner()
     learner.collect()
     assert len(learner._contexts) == 6
-    assert len(learner._experience) == 12
+    assert len(learner._experience) == 18
     home = learner._contexts._rows[:, 0, :3]
     np.testing.assert_allclose(home, np.repeat(home[:1], 3, axis=0))
 

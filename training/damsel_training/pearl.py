@@ -1,10 +1,10 @@
 """PEARL (Rakelly et al., 2019), the baseline without experts, top to bottom.
 
 Every iteration rolls out all training tasks at once, a row a task: under a latent of the prior,
-then under the posterior of that trajectory, then from exploring starts. Then actor, critics and
-encoder learn from what the buffers hold. Critics are SAC's newer pair without a value network,
-with the temperature learned; otherwise the algorithm is the paper's: the encoder learns from the
-critics' loss and a KL to the unit Gaussian, the actor sees latents without gradient.
+then under the posterior of the newest such trajectories, then the same from exploring starts. Then
+actor, critics and encoder learn from what the buffers hold. Critics are SAC's newer pair without a
+value network, with the temperature learned; otherwise the algorithm is the paper's: the encoder
+learns from the critics' loss and a KL to the unit Gaussian, the actor sees latents without gradient.
 
 The dense shaped reward of the experts trains actor and critics. Contexts hold the reward that the
 robot receives, so that nothing at test time depends on a goal.
@@ -59,7 +59,7 @@ class PearlCfg:
         meta_batch: tasks in a gradient step.
         batch_size: transitions a task in a gradient step.
         context_size: transitions a task that a latent is inferred from.
-        kept_contexts: newest trajectories a task that contexts are drawn from.
+        kept_contexts: newest trajectories a task, under the prior, that contexts are drawn from.
         capacity: transitions a task that actor and critics learn from.
         kl_weight: weight of the KL to the prior.
         reward_scale: factor on the dense reward.
@@ -149,13 +149,15 @@ class Pearl:
 
     # Meta-training, lines 4-10: collect data for every task.
     def collect(self) -> None:
-        """Add trajectories of every task under the prior, under the posterior, and exploring."""
+        """Add trajectories of every task under the prior, under the posterior, and exploring.
+
+        Contexts are drawn from the first alone: what is done under the posterior gives the task
+        away by itself, and an encoder that reads it there has nothing to read at test time.
+        """
         cfg = self.cfg
-        prior_only = self.iteration == 0
-        for _ in range(cfg.first_trajectories if prior_only else 1):
+        for _ in range(cfg.first_trajectories if self.iteration == 0 else 1):
             self._roll_out(self._prior(), into_contexts=True)
-        if not prior_only:
-            self._roll_out(self._posterior(), into_contexts=True)
+        self._roll_out(self._posterior(), into_contexts=False)
         joints = self._starts.draw(cfg.start_above, cfg.start_at_object, self._rng)
         self._roll_out(self._posterior(), into_contexts=False, joint_positions=joints)
         self.iteration += 1

@@ -57,16 +57,8 @@ def adaptation_curves(rows: Sequence[TrajectoryRow]) -> Figure:
     for axis in axes[-1]:
         axis.set_xlabel("trajectories sampled")
         axis.set_xticks(range(1, trajectories + 1))
-    if "damsel" in methods:
-        axes[0, 0].annotate(
-            "probes",
-            (0.04, 0.04),
-            xycoords="axes fraction",
-            color=MUTED,
-            fontsize=7,
-        )
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2 * (1 + len(methods)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(2 * (1 + len(methods)), 7))
     return figure
 
 
@@ -141,5 +133,7 @@ def _threshold(axis: Axes, family: Family) -> None:
 
 def _mark_probes(axis: Axes) -> None:
     """Shade the trajectories in which DAMSEL probes its families."""
-    axis.axvspan(0.7, len(FAMILIES) + 0.5, color=MUTED, alpha=0.07, linewidth=0)
+    axis.axvspan(
+        0.7, len(FAMILIES) + 0.5, color=MUTED, alpha=0.07, linewidth=0, label="DAMSEL probes"
+    )
     axis.set_xlim(left=0.7)

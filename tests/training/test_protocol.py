@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from damsel.adaptation import INFERENCE_PERIOD
 from damsel.bundle import Bundle
 from damsel.errors import InvalidConfigError
 from damsel.observation import Trajectory
@@ -156,6 +157,69 @@ def test_noise_reaches_observation_and_reward_but_not_the_verdict() -> None:
     assert drawer.total_return > 0.0, "noise alone is paid for, as it would be on the table"
     at_rest = distance(TabletopPhysics(1).observation()[0], TASKS[2])
     assert rows[2].distance == pytest.approx(float(at_rest), abs=1e-6)
+
+
+class _Restless(_Watcher):
+    """Moves ahead; its row 1 has enough after two steps; latents count the steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 0
+
+    def plans(self) -> list[Plan | None]:
+        return [plan and Plan("adapt", latent=np.array([self.steps])) for plan in super().plans()]
+
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        return np.tile([[1.0, 0.0, 0.0]], (len(observation), 1))
+
+    def watch(self, transitions: np.ndarray) -> np.ndarray:
+        self.steps += 1
+        return np.array([False, self.steps == 2, False])
+
+
+def test_a_row_that_has_enough_ends_early_and_waits() -> None:
+    method = _Restless()
+    rows = _evaluate(method)
+    assert [row.steps for row in rows] == [HORIZON, 2, HORIZON]
+    first, second = method.given[0], method.given[1]
+    assert first is not None
+    assert second is not None
+    assert len(second) == 2
+    np.testing.assert_array_equal(second.observations, first.observations[:3])
+
+
+def test_the_table_holds_the_latent_of_the_last_step() -> None:
+    assert {row.latent for row in _evaluate(_Restless())} == {(float(HORIZON),)}
+
+
+def test_steps_under_way_reach_the_method_as_transitions() -> None:
+    seen: list[np.ndarray] = []
+
+    class Listener(_Restless):
+        def watch(self, transitions: np.ndarray) -> np.ndarray:
+            seen.append(transitions[0])
+            return np.zeros(len(transitions), bool)
+
+    method = Listener()
+    _evaluate(method)
+    first = method.given[0]
+    assert first is not None
+    np.testing.assert_array_equal(np.stack(seen), first.transitions)
+
+
+def test_gmps_infers_anew_within_a_trajectory() -> None:
+    method = _gmps()
+    method.begin(1)
+    for _ in range(3):
+        method.receive([_trajectory(0.0)])
+    [before] = method.plans()
+    assert before is not None
+    assert before.stage == "adapt"
+    for _ in range(INFERENCE_PERIOD):
+        method.watch(np.full((1, 28), 0.3))
+    [after] = method.plans()
+    assert after is not None
+    assert not np.array_equal(before.latent, after.latent)
 
 
 def test_too_few_trajectories_are_refused() -> None:

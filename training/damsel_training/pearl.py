@@ -4,7 +4,8 @@ Every iteration rolls out all training tasks at once, a row a task: under a late
 then under the posterior of the newest such trajectories, then the same from exploring starts. Then
 actor, critics and encoder learn from what the buffers hold. Critics are SAC's newer pair without a
 value network, with the temperature learned; otherwise the algorithm is the paper's: the encoder
-learns from the critics' loss and a KL to the unit Gaussian, the actor sees latents without gradient.
+learns from the critics' loss and a KL to the unit Gaussian, and no gradient passes from the actor
+to latents.
 
 The dense shaped reward of the experts trains actor and critics. Contexts hold the reward that the
 robot receives, so that nothing at test time depends on a goal.

@@ -77,9 +77,9 @@ class PearlCfg:
     """
 
     environment_steps: int = 1_350_000
-    wall_seconds: float = 3_600.0
+    wall_seconds: float = 2_700.0
     first_trajectories: int = 4
-    updates: int = 300
+    updates: int = 500
     meta_batch: int = 16
     batch_size: int = 64
     context_size: int = 100
@@ -87,7 +87,7 @@ class PearlCfg:
     capacity: int = 12_000
     kl_weight: float = 0.1
     reward_scale: float = 1.0
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
     discount: float = 0.97
     target_rate: float = 0.005
     first_temperature: float = 0.2

@@ -53,7 +53,7 @@ class PearlNetworkCfg:
 
     latent_dim: int = 5
     encoder_width: int = 128
-    width: int = 256
+    width: int = 192
 
 
 def product_of_gaussians(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:

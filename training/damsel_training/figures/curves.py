@@ -58,7 +58,7 @@ def adaptation_curves(rows: Sequence[TrajectoryRow]) -> Figure:
         axis.set_xlabel("trajectories sampled")
         axis.set_xticks(range(1, trajectories + 1))
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(2 * (1 + len(methods)), 7))
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -85,7 +85,8 @@ def _means(
         colour = METHOD_COLOURS[method]
         mean, low, high = np.array(intervals).T
         axis.plot(steps, mean, color=colour, label=METHOD_NAMES[method], marker="o", markersize=3)
-        axis.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+        if np.isfinite(low).all():
+            axis.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
     for method in _FLAT:
         its_rows = select(rows, method=method)
         if its_rows:

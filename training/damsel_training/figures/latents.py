@@ -55,8 +55,12 @@ def latent_spaces(rows: Sequence[TrajectoryRow]) -> Figure | None:
         first_seed = min(row.seed for row in its_rows)
         _scatter(axis, select(its_rows, seed=first_seed))
         axis.set_title(METHOD_NAMES[method])
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    entries = {
+        label: handle
+        for axis in axes[0]
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(entries.values(), entries, loc="outside lower center", ncols=len(entries))
     return figure
 
 
@@ -80,15 +84,30 @@ def _scatter(axis: Axes, rows: Sequence[TrajectoryRow]) -> None:
             edgecolor="white",
             label=name,
         )
+    components = np.array([bool(family) for family in priors.values()], bool)
     axis.scatter(
-        prior[:, 0],
-        prior[:, 1],
+        prior[components, 0],
+        prior[components, 1],
         marker="x",
         color="black",
         s=36,
         linewidth=1.4,
-        label="prior component",
         zorder=3,
+        **_label("prior component", components),
+    )
+    axis.scatter(
+        prior[~components, 0],
+        prior[~components, 1],
+        color="#B4B4B4",
+        s=7,
+        linewidth=0,
+        zorder=1,
+        **_label("sample of the prior", ~components),
     )
     axis.set_xlabel(f"first principal component ({share[0]:.0%})")
     axis.set_ylabel(f"second principal component ({share[1]:.0%})")
+
+
+def _label(text: str, shown: NDArray[np.bool_]) -> dict[str, str]:
+    """The legend's entry for points, if there are any."""
+    return {"label": text} if shown.any() else {}

@@ -21,6 +21,7 @@ benchmarks:
               the same messages between two processes, taking turns
   tracking    how far the arm is from where it was told to be, and how hard it presses on what
               stands still, beside stiffer joints
+  training    gradient steps per second of one core and peak memory of each learning stage
 
 The first run of `simulation` puts Meta-World into an environment of its own, .venv-metaworld.
 Samples go to runs/benchmarks/NAME.csv, or with --save to benchmarks/results/NAME.csv. What the
@@ -49,10 +50,17 @@ def _tracking(options: Options) -> Report:
     return measure(options)
 
 
+def _training(options: Options) -> Report:
+    from benchmarks.training.bench import measure
+
+    return measure(options)
+
+
 BENCHMARKS: dict[str, Callable[[Options], Report]] = {
     "simulation": _simulation,
     "latency": _latency,
     "tracking": _tracking,
+    "training": _training,
 }
 
 

@@ -15,13 +15,14 @@ from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, training_tasks, validation_tasks
+from damsel_training import cli_comparison
+from damsel_training.cli_options import PRESET_NAMES, add_run_options
+from damsel_training.cli_options import natural as _natural
 
 if TYPE_CHECKING:
     from damsel_training.run import RunCfg, RunFolder
 
 __all__ = ["PRESET_NAMES", "main"]
-
-PRESET_NAMES = ("quick", "smoke")
 
 _DEFAULT_ITERATIONS = 4
 
@@ -48,22 +49,28 @@ def _dispatch(given: Sequence[str]) -> int:
     options = _parser().parse_args(given)
     if options.command == "evaluate":
         return _evaluate(options)
+    command = shlex.join(["damsel-train", *given])
+    if options.command in cli_comparison.COMMANDS:
+        return cli_comparison.run_command(options, command)
     # Imported late: a mistyped option should not wait for torch, nor evaluation need it.
     from damsel_training import stages
     from damsel_training.progress import Progress
     from damsel_training.run import PRESETS, RunFolder
+    from damsel_training.stage_times import timed
 
     cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
     folder = RunFolder(options.run or Path("runs") / options.preset)
-    command = shlex.join(["damsel-train", *given])
     with folder.opened(cfg), Progress() as progress:
         wanted = options.command
         if wanted in ("experts", "all"):
-            stages.experts(cfg, folder, progress, _families(options))
+            with timed(folder.root, "experts"):
+                stages.experts(cfg, folder, progress, _families(options))
         if wanted in ("collect", "all"):
-            stages.collect(cfg, folder, progress)
+            with timed(folder.root, "collect"):
+                stages.collect(cfg, folder, progress)
         if wanted in ("meta", "all"):
-            stages.meta(cfg, folder, progress)
+            with timed(folder.root, "meta"):
+                stages.meta(cfg, folder, progress)
         if wanted in ("export", "all"):
             output = options.output if wanted == "export" else None
             print(f"bundle: {stages.export(cfg, folder, command, output)}")
@@ -81,7 +88,7 @@ def _parser() -> OneLineParser:
     parser = OneLineParser(prog="damsel-train", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     stages = {
-        "all": "everything below, in order",
+        "all": "from the experts to an evaluated bundle, in order",
         "experts": "RL experts, one goal-conditioned SAC agent a family",
         "collect": "data set of expert roll-outs",
         "meta": "DAMSEL meta-training of encoder and policy",
@@ -89,11 +96,7 @@ def _parser() -> OneLineParser:
     }
     for name, text in stages.items():
         stage = commands.add_parser(name, help=text, description=text)
-        stage.add_argument(
-            "--preset", choices=PRESET_NAMES, default="quick", help="configuration (%(default)s)"
-        )
-        stage.add_argument("--run", type=Path, metavar="DIR", help="folder (runs/PRESET); resumed")
-        stage.add_argument("--seed", type=_natural, default=0, help="of every stage (%(default)s)")
+        add_run_options(stage)
         if name == "experts":
             stage.add_argument(
                 "--family", action="append", choices=list(FAMILIES), help="only this; repeatable"
@@ -103,6 +106,7 @@ def _parser() -> OneLineParser:
     _add_evaluate(
         commands.add_parser("evaluate", help="run a bundle on hidden tasks in simulation")
     )
+    cli_comparison.add_commands(commands)
     return parser
 
 
@@ -135,12 +139,6 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="processes; results do not depend on it (%(default)s)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write one record a task")
-
-
-def _natural(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number from 0")
-    return int(text)
 
 
 def _evaluate(options: argparse.Namespace) -> int:

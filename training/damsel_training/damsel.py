@@ -345,6 +345,10 @@ class MetaLearner:
         """What every task has gathered so far in this iteration, (tasks, N, ...)."""
         return self._buffers.newest()
 
+    def first_latents(self) -> Tensor:
+        """Latents (tasks, L) of probes, before there is any context (line 7)."""
+        return self.component
+
     def infer(self, steps: Steps, goals: Array) -> Tensor:
         """Latents (tasks, L) from steps (tasks, N, ...) of tasks with these goals (line 10)."""
         with torch.no_grad():
@@ -381,8 +385,9 @@ class _Agent:
         self._noise_m = learner.noise_strength(rows)[:, None]
         self._seen: list[Array] = []
         self._actions: list[Array] = []
-        self._latents = learner.component
-        if not probing:
+        if probing:
+            self._latents = learner.first_latents()
+        else:
             before, action, after = learner.context_under_way()
             self._earlier = Steps(self._look(before), action, self._look(after))
             self._latents = learner.infer(self._earlier, goals)

@@ -7,15 +7,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from damsel.bundle import Bundle
-from damsel.families import FAMILIES
+from damsel.families import FAMILIES, Family
 from damsel.results import AdaptationResult, TrajectoryResult
 from damsel.tasks import Task, is_solved
 from damsel_sim.adaptation import OfflineRun, adapt_offline
 from damsel_training.workers import worker_pool
 
-__all__ = ["FamilySummary", "baselines", "evaluate", "result_of", "summary", "summary_table"]
+__all__ = [
+    "FamilySummary",
+    "baselines",
+    "best_constant_outcome",
+    "evaluate",
+    "result_of",
+    "summary",
+    "summary_table",
+]
 
 
 def result_of(run: OfflineRun, task: Task) -> AdaptationResult:
@@ -138,22 +147,26 @@ def baselines(tasks: Sequence[Task], training: Sequence[Task]) -> dict[str, dict
     scores: dict[str, dict[str, float]] = {}
     for name, family in FAMILIES.items():
         goals = np.array([task.goal for task in tasks if task.family == name])
-        known = np.array([task.goal for task in training if task.family == name])
         if not len(goals):
             continue
         task = Task(name, tuple(float(value) for value in goals[0]))
-        threshold = family.success_threshold
-        axes = [
-            np.linspace(low, high, 41) for low, high in zip(family.low, family.high, strict=True)
-        ]
-        outcomes = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, family.goal_dim)
-        solved = np.linalg.norm(outcomes[:, None] - known[None], axis=2) <= threshold
-        best = outcomes[int(solved.sum(axis=1).argmax())]
+        best = best_constant_outcome(family, training)
+        solved = np.linalg.norm(goals - best, axis=1) <= family.success_threshold
         scores[name] = {
             "nothing": float(np.mean([is_solved(float(np.linalg.norm(g)), task) for g in goals])),
-            "best constant": float((np.linalg.norm(goals - best, axis=1) <= threshold).mean()),
+            "best constant": float(solved.mean()),
         }
     return scores
+
+
+def best_constant_outcome(family: Family, training: Sequence[Task]) -> NDArray[np.float64]:
+    """The final state (goal_dim,) that solves most of a family's training tasks."""
+    known = np.array([task.goal for task in training if task.family == family.name])
+    axes = [np.linspace(low, high, 41) for low, high in zip(family.low, family.high, strict=True)]
+    outcomes = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, family.goal_dim)
+    solved = np.linalg.norm(outcomes[:, None] - known[None], axis=2) <= family.success_threshold
+    best: NDArray[np.float64] = outcomes[int(solved.sum(axis=1).argmax())]
+    return best
 
 
 def summary_table(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import csv
 import multiprocessing
 import os
-import pickle
 import queue
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +16,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from damsel.families import FAMILIES
 from damsel.tasks import training_tasks
+from damsel_training.checkpoints import append_csv, load_checkpoint, save_checkpoint
 from damsel_training.damsel import MetaLearner
 from damsel_training.dataset import ExpertDataset, collect_dataset
-from damsel_training.errors import DivergedError, InvalidDatasetError, MissingStageError
+from damsel_training.errors import DivergedError, MissingStageError
 from damsel_training.experts import Expert, ExpertCfg, train_expert
 from damsel_training.export import export_bundle
 from damsel_training.progress import Progress
@@ -98,14 +97,19 @@ def collect(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
     dataset.save(folder.dataset)
 
 
-def meta(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
+def meta(
+    cfg: RunCfg,
+    folder: RunFolder,
+    progress: Progress,
+    learner_class: type[MetaLearner] = MetaLearner,
+) -> None:
     """Meta-train (lines 3-24 of Algorithm 1)."""
     bar = progress.bar("meta-train", cfg.damsel.iterations)
     if "OMP_NUM_THREADS" not in os.environ:  # which torch has followed already
         torch.set_num_threads(cores())
     torch.manual_seed(cfg.seed)
     folder.meta.mkdir(exist_ok=True)
-    learner = MetaLearner(cfg.damsel, training_tasks(), _load_experts(folder), cfg.rng("meta"))
+    learner = learner_class(cfg.damsel, training_tasks(), _load_experts(folder), cfg.rng("meta"))
     if not _resume(learner, folder):
         if not folder.dataset.exists():
             raise MissingStageError(
@@ -118,8 +122,10 @@ def meta(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
             metrics = _iterate(learner, folder)
             for name, value in metrics.items():
                 board.add_scalar(name, value, learner.iteration)
-            _append_csv(folder.meta / "metrics.csv", {"iteration": learner.iteration} | metrics)
-            _save(learner.state_dict(), folder.meta / "checkpoint.pt")
+            append_csv(
+                folder.meta / "metrics.csv", {"iteration": float(learner.iteration)} | metrics
+            )
+            save_checkpoint(learner.state_dict(), folder.meta / "checkpoint.pt")
             last = max(cfg.damsel.collect_rounds - 1, 1)
             distances = ", ".join(
                 f"{name} {metrics[f'final_distance_{last}/{name}']:.3f} {family.unit}"
@@ -135,7 +141,7 @@ def _iterate(learner: MetaLearner, folder: RunFolder) -> dict[str, float]:
         losses = learner.train()
     except DivergedError as error:
         dump = folder.meta / "diverged.pt"
-        _save(before, dump)
+        save_checkpoint(before, dump)
         raise DivergedError(f"{error}; {dump} holds the state that replays it") from None
     return {f"loss/{name}": value for name, value in losses.items()} | learner.collect()
 
@@ -144,20 +150,8 @@ def _resume(learner: MetaLearner, folder: RunFolder) -> bool:
     path = folder.meta / "checkpoint.pt"
     if not path.exists():
         return False
-    learner.load_state_dict(_load_checkpoint(path))
+    learner.load_state_dict(load_checkpoint(path))
     return True
-
-
-def _load_checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        # Our own file, with NumPy arrays in it, which the restricted unpickler does not take.
-        state: dict[str, Any] = torch.load(path, weights_only=False)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InvalidDatasetError(
-            f"{path} is not a readable checkpoint ({first}); delete it to begin this stage anew"
-        ) from None
-    return state
 
 
 def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = None) -> Path:
@@ -166,7 +160,7 @@ def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = N
     if not path.exists():
         raise MissingStageError(f"no checkpoint at {path}; run `damsel-train meta` first")
     learner = MetaLearner(cfg.damsel, training_tasks(), {}, cfg.rng("export"))
-    learner.load_state_dict(_load_checkpoint(path))
+    learner.load_state_dict(load_checkpoint(path))
     target = output or folder.bundle
     export_bundle(
         target,
@@ -185,18 +179,3 @@ def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = N
 
 def _load_experts(folder: RunFolder) -> dict[str, Expert]:
     return {name: Expert.load(name, folder.experts) for name in FAMILIES}
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    staged = path.with_suffix(".partial")
-    torch.save(state, staged)
-    staged.replace(path)
-
-
-def _append_csv(path: Path, row: dict[str, float]) -> None:
-    fresh = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row))
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)

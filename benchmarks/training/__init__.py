@@ -1,0 +1,1 @@
+"""How fast training learns: gradient steps per second and memory, each case in its own process."""

@@ -1,0 +1,159 @@
+"""The commands on baselines, comparisons, figures and data set, as a user meets them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from damsel.tasks import save_tasks, validation_tasks
+from damsel_training.baselines import PEARL_PRESETS, pearl_cfg
+from damsel_training.cli import main
+from damsel_training.cli_comparison import _METHOD_NAMES, _WORLD_NAMES
+from damsel_training.comparison import METHODS
+from damsel_training.damsel import DamselCfg, prior_components
+from damsel_training.disturbances import DISTURBANCES
+from damsel_training.gmps import without_structure
+from damsel_training.run import PRESETS
+from damsel_training.stage_times import seconds_by_stage, timed
+from damsel_training.trajectory_table import read_rows
+
+
+def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "--disturb", "earthquake"], "invalid choice: 'earthquake'"),
+        (["compare", "--method", "luck"], "invalid choice: 'luck'"),
+        (["compare", "--iterations", "0"], "--iterations is 0; allowed: from 1"),
+        (["compare", "--tasks", "a", "--fresh", "3"], "exclude one another"),
+        (["compare", "--output", "/proc/no"], "--output /proc/no"),
+        (["pearl", "--steps", "-1"], "allowed: a whole number from 0"),
+        (["gmps", "--preset", "huge"], "invalid choice: 'huge'"),
+        (["figures", "--results", "nowhere"], "run `damsel-train compare` first"),
+        (["dataset"], "one of the arguments --export --inspect is required"),
+    ],
+)
+def test_bad_input_is_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    assert message in _refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("method", "command"), [("gmps", "gmps"), ("pearl", "pearl"), ("oracle", "experts")]
+)
+def test_a_method_names_the_stage_that_it_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str, command: str
+) -> None:
+    run, output = str(tmp_path / "run"), str(tmp_path / "out")
+    message = _refused(capsys, "compare", "--run", run, "--method", method, "--output", output)
+    assert f"run `damsel-train {command}` first" in message
+
+
+def test_every_method_and_world_has_a_name_on_the_command_line() -> None:
+    assert tuple(METHODS) == _METHOD_NAMES
+    assert tuple(DISTURBANCES) == _WORLD_NAMES
+    assert set(PEARL_PRESETS) <= set(PRESETS)
+
+
+def test_gmps_is_damsel_without_its_structure() -> None:
+    cfg = without_structure(DamselCfg())
+    assert cfg.constraint_weight == 0.0
+    assert all((component == 0.0).all() for component in prior_components(cfg.network).values())
+    assert cfg.training_steps == DamselCfg().training_steps
+
+
+def test_stages_are_timed_even_if_they_fail(tmp_path: Path) -> None:
+    with timed(tmp_path, "meta"):
+        pass
+    with pytest.raises(KeyboardInterrupt), timed(tmp_path, "meta"):
+        raise KeyboardInterrupt
+    with (tmp_path / "times.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["stage"] for row in rows] == ["meta", "meta"]
+    total = sum(float(row["seconds"]) for row in rows)
+    assert seconds_by_stage(tmp_path) == {"meta": pytest.approx(total)}
+
+
+@pytest.mark.slow
+def test_pearl_resumes_and_holds_to_its_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["pearl", "--preset", "smoke", "--run", str(tmp_path)]
+    assert main([*arguments, "--steps", "1"]) == 0
+    assert "PEARL: 18000 steps" in capsys.readouterr().out
+    checkpoint = tmp_path / "pearl" / "checkpoint.pt"
+    written = checkpoint.stat().st_mtime_ns
+    assert main([*arguments, "--steps", "1"]) == 0
+    assert checkpoint.stat().st_mtime_ns == written
+    capsys.readouterr()
+    assert "another configuration" in _refused(capsys, *arguments, "--steps", "2")
+    checkpoint.write_bytes(b"not a checkpoint")
+    message = _refused(capsys, *arguments, "--steps", "1")
+    assert "checkpoint.pt is not a readable checkpoint" in message
+
+
+@pytest.mark.slow
+def test_the_smoke_preset_runs_every_baseline_and_draws_every_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    (tmp_path / "minari").mkdir()
+    smoke = ["--preset", "smoke", "--run", str(tmp_path / "run")]
+    results, tasks = tmp_path / "results", tmp_path / "few.yaml"
+    save_tasks(tasks, validation_tasks()[::5])
+    assert pearl_cfg("smoke").environment_steps == 20_000
+    for command in ("experts", "collect", "meta", "export", "gmps", "pearl"):
+        assert main([command, *smoke]) == 0
+    compare = ["compare", *smoke, "--tasks", str(tasks), "--output", str(results)]
+    assert main([*compare, "--iterations", "2"]) == 0
+    assert main([*compare, "--iterations", "1", "--method", "damsel", "--disturb", "delay_1"]) == 0
+    images = tmp_path / "images"
+    page = tmp_path / "results.md"
+    drawing = ["--results", str(results), "--images", str(images), "--page", str(page)]
+    assert main(["figures", *drawing]) == 0
+    assert main(["dataset", *smoke, "--export", "damsel/smoke-v0"]) == 0
+    capsys.readouterr()
+    assert main(["dataset", "--inspect", "damsel/smoke-v0"]) == 0
+    assert "240 episodes" in capsys.readouterr().out
+
+    rows = read_rows(path for path in results.glob("*.csv") if path.name != "provenance.csv")
+    assert {row.method for row in rows} == set(_METHOD_NAMES)
+    lengths = {
+        method: max(row.trajectory for row in rows if row.method == method) + 1
+        for method in _METHOD_NAMES
+    }
+    assert lengths == {
+        "damsel": 5,
+        "gmps": 5,
+        "pearl": 5,
+        "nothing": 1,
+        "constant": 1,
+        "oracle": 1,
+    }
+    text = page.read_text()
+    assert "| DAMSEL | 1 |" in text
+    assert "few-pearl-seed0.csv" in text
+    assert (images / "adaptation_curves_few.png").stat().st_size > 10_000
+    assert set(seconds_by_stage(tmp_path / "run")) == {
+        "experts",
+        "collect",
+        "meta",
+        "gmps",
+        "pearl",
+    }

@@ -1,0 +1,136 @@
+"""Figures and tables from kept CSV files: what is drawn, and what the page says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from damsel.errors import InvalidConfigError
+from damsel.families import FAMILIES
+from damsel.tasks import Task, is_solved
+from damsel_training.errors import MissingStageError
+from damsel_training.figures import make_figures
+from damsel_training.figures.page import update_page
+from damsel_training.figures.tables import robustness_table, success_table
+from damsel_training.trajectory_table import TrajectoryRow, write_rows
+
+GOALS = {
+    "push": [(0.17, -0.04), (0.14, 0.05)],
+    "door": [(0.62,), (0.3,)],
+    "drawer": [(0.1,), (0.05,)],
+}
+UNSOLVED = 0.5
+
+
+def _rows(method: str, seed: int, gaps: list[float], **changes: object) -> list[TrajectoryRow]:
+    """Every task goes through the same distances, in units of its paper threshold."""
+    rows = []
+    for index, (family, goal) in enumerate(
+        (f, goal) for f, goals in GOALS.items() for goal in goals
+    ):
+        task = Task(family, goal)
+        for number, gap in enumerate(gaps):
+            distance = gap * FAMILIES[family].success_threshold
+            row = TrajectoryRow(
+                method=method,
+                seed=seed,
+                task_set="few",
+                disturbance="none",
+                family=family,
+                task=index,
+                goal=goal,
+                trajectory=number,
+                stage="probe" if number == 0 else "adapt",
+                inferred=family if method == "damsel" else "",
+                steps=100,
+                state=tuple(value + distance for value in goal),
+                distance=distance,
+                success=is_solved(distance, task),
+                strict_success=is_solved(distance, task, strict=True),
+                return_sum=10.0,
+                peak_force=12.0,
+                latent=() if method == "nothing" else (0.1 * index, 0.2 * number, seed / 10),
+            )
+            rows.append(row._replace(**changes))
+    return rows
+
+
+@pytest.fixture(name="results")
+def results_fixture(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    tables = {
+        "a": _rows("damsel", 0, [4.0, 0.3]) + _rows("damsel", 1, [4.0, 1.5]),
+        "b": _rows("gmps", 0, [4.0, 2.0]),
+        "c": _rows("nothing", 0, [4.0]),
+        "d": _rows("damsel", 0, [4.0, 0.3], disturbance="delay_1"),
+    }
+    for name, rows in tables.items():
+        write_rows(rows, folder / f"{name}.csv")
+    return folder
+
+
+def test_everything_is_drawn_and_shown(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    page = tmp_path / "results.md"
+    written = make_figures(results, tmp_path / "images", page, "damsel-train figures")
+    names = {path.name for path in written}
+    for stem in ("adaptation_curves_few", "latent_spaces_few", "confusion_few"):
+        assert {f"{stem}.svg", f"{stem}.png"} <= names
+        assert f"images/{stem}.png" in page.read_text()
+    text = page.read_text()
+    assert "2 push, 2 door, 2 drawer tasks" in text
+    assert "## Changed worlds, tasks `few`" in text
+    assert "delay 1" in text
+
+
+def test_figures_are_the_same_to_the_last_byte(results: Path, tmp_path: Path) -> None:
+    content = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        written = make_figures(results, folder, tmp_path / f"{name}.md", "x")
+        content.append([path.read_bytes() for path in written if path.suffix != ".md"])
+    assert content[0] == content[1]
+
+
+def test_a_page_keeps_what_people_wrote(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    page = tmp_path / "results.md"
+    page.write_text("# Ours\n\nbefore\n\n<!-- begin few -->\nold\n<!-- end few -->\n\nafter\n")
+    for _ in range(2):
+        make_figures(results, tmp_path / "images", page, "x")
+    text = page.read_text()
+    assert text.startswith("# Ours\n\nbefore\n\n<!-- begin few -->\n## Tasks `few`")
+    assert "old" not in text
+    assert text.count("<!-- begin few -->") == text.count("<!-- begin provenance -->") == 1
+    assert text.index("after") < text.index("<!-- begin provenance -->")
+
+
+def test_an_open_marker_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- begin few -->\n")
+    with pytest.raises(InvalidConfigError, match="marker few is not closed"):
+        update_page(page, {"few": "text"})
+
+
+def test_no_tables_no_figures(tmp_path: Path) -> None:
+    with pytest.raises(MissingStageError, match="run `damsel-train compare` first"):
+        make_figures(tmp_path, tmp_path, tmp_path / "page.md", "x")
+
+
+def test_the_success_table_by_hand() -> None:
+    """One seed solves every task strictly, the other none: the mean is half, anything possible."""
+    rows = _rows("damsel", 0, [4.0, 0.3]) + _rows("damsel", 1, [4.0, 1.5])
+    lines = success_table(rows + _rows("nothing", 0, [4.0])).splitlines()
+    assert lines[2].startswith("| DAMSEL | 2 | 50.0% [0.0%, 100.0%] |")
+    assert lines[3] == "| do nothing | 1 | 0.0% | 0.0% | 0.0% | 0.0% | 0.0% | 0.0% |"
+
+
+def test_the_undisturbed_world_comes_first() -> None:
+    rows = [
+        *_rows("damsel", 0, [0.3], disturbance="delay_1"),
+        *_rows("damsel", 0, [0.3]),
+    ]
+    lines = robustness_table(rows, "damsel").splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| none", "| delay 1"]

@@ -1,0 +1,162 @@
+"""The learning baselines as stages of a run: PEARL, and DAMSEL without its structure (GMPS).
+
+    <run>/gmps    as <run>/meta
+    <run>/pearl   pearl.yaml, checkpoint.pt, metrics.csv, tensorboard/
+
+Both go on from their last checkpoint, as DAMSEL does.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from torch.utils.tensorboard import SummaryWriter
+
+from damsel.errors import InvalidConfigError
+from damsel.families import FAMILIES
+from damsel.safe_yaml import read_yaml
+from damsel.tasks import training_tasks
+from damsel_training import stages
+from damsel_training.checkpoints import append_csv, load_checkpoint, save_checkpoint
+from damsel_training.errors import DivergedError
+from damsel_training.gmps import GmpsLearner, without_structure
+from damsel_training.pearl import Pearl, PearlCfg
+from damsel_training.pearl_networks import PearlNetworkCfg
+from damsel_training.progress import Progress
+from damsel_training.run import RunCfg, RunFolder, plain
+from damsel_training.workers import cores
+
+__all__ = [
+    "PEARL_PRESETS",
+    "gmps",
+    "gmps_folder",
+    "new_pearl",
+    "pearl",
+    "pearl_cfg",
+    "without_structure",
+]
+
+PEARL_PRESETS = {
+    "smoke": PearlCfg(
+        environment_steps=20_000,
+        first_trajectories=1,
+        updates=5,
+        meta_batch=4,
+        batch_size=16,
+        evaluate_every=1,
+        network=PearlNetworkCfg(encoder_width=32, width=32),
+    ),
+    "quick": PearlCfg(wall_seconds=1_500.0),
+}
+"""By the run's preset; any other has the defaults of `PearlCfg`."""
+
+
+def pearl_cfg(preset: str) -> PearlCfg:
+    """PEARL's hyper-parameters in a preset."""
+    return PEARL_PRESETS.get(preset, PearlCfg())
+
+
+def gmps_folder(folder: RunFolder) -> RunFolder:
+    """The run's folder as the stages of GMPS see it: experts and data set are the same."""
+    seen = copy.copy(folder)
+    seen.meta = folder.root / "gmps"
+    return seen
+
+
+def gmps(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
+    """Meta-train without structure in the latent, on the same experts and data."""
+    variant = dataclasses.replace(cfg, damsel=without_structure(cfg.damsel))
+    stages.meta(variant, gmps_folder(folder), progress, GmpsLearner)
+
+
+def pearl(cfg: PearlCfg, seed: int, folder: Path, progress: Progress) -> Pearl:
+    """Train PEARL in a folder until its budget is spent, or go on from its last checkpoint.
+
+    Args:
+        cfg: hyper-parameters and budget.
+        seed: of networks, latents and exploration.
+        folder: where everything lies.
+        progress: told after every iteration.
+
+    Raises:
+        DivergedError: a loss is not finite.
+        InvalidConfigError: the folder was begun with another configuration.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:  # which torch has followed already
+        torch.set_num_threads(cores())
+    folder.mkdir(parents=True, exist_ok=True)
+    _hold_to(cfg, seed, folder / "pearl.yaml")
+    learner = new_pearl(cfg, seed)
+    checkpoint = folder / "checkpoint.pt"
+    if checkpoint.exists():
+        learner.load_state_dict(load_checkpoint(checkpoint))
+    bar = progress.bar("PEARL", cfg.environment_steps)
+    bar(min(learner.environment_steps, cfg.environment_steps), "")
+    with SummaryWriter(str(folder / "tensorboard")) as board:
+        while not learner.finished:
+            metrics = _iterate(learner, folder)
+            for name, value in metrics.items():
+                board.add_scalar(name, value, learner.environment_steps)
+            append_csv(folder / "metrics.csv", _complete(metrics, learner))
+            save_checkpoint(learner.state_dict(), checkpoint)
+            bar(min(learner.environment_steps, cfg.environment_steps), _note(metrics))
+    return learner
+
+
+def new_pearl(cfg: PearlCfg, seed: int) -> Pearl:
+    """An untrained PEARL on the training tasks."""
+    torch.manual_seed(seed)
+    return Pearl(cfg, training_tasks(), np.random.default_rng([seed, *b"pearl"]))
+
+
+def _iterate(learner: Pearl, folder: Path) -> dict[str, float]:
+    started = time.perf_counter()
+    learner.collect()
+    try:
+        losses = learner.train()
+    except DivergedError as error:
+        # Everything since the last checkpoint follows from it.
+        raise DivergedError(f"{error}; going on from {folder} replays it") from None
+    metrics = {f"loss/{name}": value for name, value in losses.items()}
+    if learner.iteration % learner.cfg.evaluate_every == 0 or learner.iteration == 1:
+        metrics |= learner.measure()
+    learner.wall_seconds += time.perf_counter() - started
+    return metrics
+
+
+def _complete(metrics: dict[str, float], learner: Pearl) -> dict[str, float]:
+    """A row of the table, whose columns are the same whether there was a measurement or not."""
+    row = {
+        "iteration": float(learner.iteration),
+        "environment_steps": float(learner.environment_steps),
+        "wall_seconds": learner.wall_seconds,
+    }
+    names = [f"final_distance/{name}" for name in FAMILIES]
+    return row | {name: metrics.get(name, float("nan")) for name in [*names, *metrics]}
+
+
+def _note(metrics: dict[str, float]) -> str:
+    distances = [
+        f"{name} {metrics[f'final_distance/{name}']:.3f} {family.unit}"
+        for name, family in FAMILIES.items()
+        if f"final_distance/{name}" in metrics
+    ]
+    return ", ".join([f"critic {metrics['loss/critic']:.2f}", *distances])
+
+
+def _hold_to(cfg: PearlCfg, seed: int, path: Path) -> None:
+    wanted = {"seed": seed, "pearl": plain(cfg)}
+    if not path.exists():
+        path.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
+        return
+    if read_yaml(path, "configuration of PEARL", InvalidConfigError) != wanted:
+        raise InvalidConfigError(
+            f"{path.parent} was begun with another configuration; name another folder or delete it"
+        )

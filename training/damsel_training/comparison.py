@@ -1,0 +1,240 @@
+"""Every method of a run on the same tasks and worlds: the tables that figures are made from.
+
+<output>/<task set>-<method>-seed<seed>[-<disturbance>].csv    one row a trajectory
+<output>/provenance.csv                                        what made each of them
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from damsel.bundle import Bundle
+from damsel.families import FAMILIES
+from damsel.tasks import Task, training_tasks
+from damsel_training.baselines import gmps_folder, new_pearl, pearl_cfg
+from damsel_training.checkpoints import load_checkpoint
+from damsel_training.errors import MissingStageError
+from damsel_training.evaluation import best_constant_outcome
+from damsel_training.experts import Expert
+from damsel_training.gmps import without_structure
+from damsel_training.methods import Damsel, Gmps, Method, Pearl, Still, Told
+from damsel_training.networks import Encoder, Policy
+from damsel_training.progress import Progress
+from damsel_training.protocol import Setting, evaluate_method
+from damsel_training.run import RunCfg, RunFolder
+from damsel_training.stage_times import seconds_by_stage
+from damsel_training.trajectory_table import write_rows
+
+__all__ = ["METHODS", "Comparison", "compare"]
+
+PEARL_PRIOR_TRAJECTORIES = 2
+"""Trajectories under latents of PEARL's prior before its posterior is used, as its authors do."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What to compare.
+
+    Attributes:
+        methods: names, of `METHODS`.
+        task_set: name of the tasks, for the tables.
+        tasks: hidden tasks.
+        disturbances: names of worlds, of `DISTURBANCES`.
+        iterations: adaptation trajectories of DAMSEL at most. The others may sample as many
+            trajectories as its probes and these together.
+        bundle: DAMSEL's; that of the run if None.
+        output: folder of the tables.
+        command: that asked for it.
+    """
+
+    methods: Sequence[str]
+    task_set: str
+    tasks: Sequence[Task]
+    disturbances: Sequence[str]
+    iterations: int
+    bundle: Path | None
+    output: Path
+    command: str
+
+    @property
+    def trajectories(self) -> int:
+        """Trajectories that a method may sample on a task."""
+        return len(FAMILIES) + self.iterations
+
+
+def compare(wanted: Comparison, cfg: RunCfg, folder: RunFolder, progress: Progress) -> list[Path]:
+    """Evaluate every method in every world; returns the tables, one each."""
+    written = []
+    for name in wanted.methods:
+        method = METHODS[name](wanted, cfg, folder)
+        for disturbance in wanted.disturbances:
+            setting = Setting(name, cfg.seed, wanted.task_set, disturbance)
+            label = name if disturbance == "none" else f"{name}, {disturbance}"
+            bar = progress.bar(label, wanted.trajectories)
+            started = time.perf_counter()
+            rng = np.random.default_rng([cfg.seed, *f"{name} {disturbance}".encode()])
+            rows = evaluate_method(method, setting, wanted.tasks, rng, _counting(bar))
+            bar(wanted.trajectories, "")
+            path = wanted.output / f"{_stem(setting)}.csv"
+            write_rows(rows, path)
+            _note_origin(wanted, cfg, folder, name, path, time.perf_counter() - started)
+            written.append(path)
+    return written
+
+
+def _counting(bar: Callable[[int, str], object]) -> Callable[[int], object]:
+    return lambda made: bar(made, "")
+
+
+def _stem(setting: Setting) -> str:
+    stem = f"{setting.task_set}-{setting.method}-seed{setting.seed}"
+    return stem if setting.disturbance == "none" else f"{stem}-{setting.disturbance}"
+
+
+def _damsel(wanted: Comparison, _cfg: RunCfg, folder: RunFolder) -> Method:
+    return Damsel(Bundle.load(wanted.bundle or folder.bundle), wanted.iterations)
+
+
+def _gmps(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
+    path = gmps_folder(folder).meta / "checkpoint.pt"
+    state = load_checkpoint(_required(path, "gmps"))
+    network = without_structure(cfg.damsel).network
+    encoder, policy = Encoder(network), Policy(network)
+    encoder.load_state_dict(state["encoder"])
+    policy.load_state_dict(state["policy"])
+    rng = np.random.default_rng([cfg.seed, *b"latents of GMPS"])
+    mean, std = state["prior_mean"].double().numpy(), state["prior_std"].double().numpy()
+    return Gmps(encoder, policy, wanted.trajectories, len(FAMILIES), mean, std, rng)
+
+
+def _pearl(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
+    state = load_checkpoint(_required(folder.root / "pearl" / "checkpoint.pt", "pearl"))
+    learner = new_pearl(pearl_cfg(cfg.preset), cfg.seed)
+    learner.load_state_dict(state)
+    return Pearl(
+        learner.encoder,
+        learner.actor,
+        wanted.trajectories,
+        PEARL_PRIOR_TRAJECTORIES,
+        np.random.default_rng([cfg.seed, *b"latents of PEARL"]),
+    )
+
+
+def _still(_wanted: Comparison, _cfg: RunCfg, _folder: RunFolder) -> Method:
+    return Still()
+
+
+def _constant(wanted: Comparison, _cfg: RunCfg, folder: RunFolder) -> Method:
+    best = {
+        name: best_constant_outcome(family, training_tasks()) for name, family in FAMILIES.items()
+    }
+    told = [
+        Task(task.family, tuple(np.maximum(best[task.family], _LEAST[task.family]).tolist()))
+        for task in wanted.tasks
+    ]
+    return Told(told, _experts(folder))
+
+
+def _oracle(wanted: Comparison, _cfg: RunCfg, folder: RunFolder) -> Method:
+    return Told(wanted.tasks, _experts(folder))
+
+
+METHODS: Mapping[str, Callable[[Comparison, RunCfg, RunFolder], Method]] = {
+    "damsel": _damsel,
+    "gmps": _gmps,
+    "pearl": _pearl,
+    "nothing": _still,
+    "constant": _constant,
+    "oracle": _oracle,
+}
+"""How each method is made from a run. `constant` is told the family, `oracle` the goal."""
+
+# A goal may not be the rest state itself.
+_LEAST = {
+    name: np.array(family.low) + (0.0 if family.low_inclusive else family.rest_tolerance)
+    for name, family in FAMILIES.items()
+}
+
+
+def _experts(folder: RunFolder) -> dict[str, Expert]:
+    return {name: Expert.load(name, folder.experts) for name in FAMILIES}
+
+
+def _required(path: Path, command: str) -> Path:
+    if not path.exists():
+        raise MissingStageError(f"no checkpoint at {path}; run `damsel-train {command}` first")
+    return path
+
+
+_TRAINED_BY = {
+    "damsel": ("experts", "collect", "meta"),
+    "gmps": ("experts", "collect", "gmps"),
+    "pearl": ("pearl",),
+    "constant": ("experts",),
+    "oracle": ("experts",),
+}
+
+
+def _note_origin(
+    wanted: Comparison, cfg: RunCfg, folder: RunFolder, method: str, table: Path, seconds: float
+) -> None:
+    """Add or replace the table's line in `provenance.csv`."""
+    spent = seconds_by_stage(folder.root)
+    training = sum(spent.get(stage, 0.0) for stage in _TRAINED_BY.get(method, ()))
+    own = wanted.bundle if method == "damsel" else None
+    line = {
+        "table": table.name,
+        "command": wanted.command,
+        "commit": str(Bundle.load(own).provenance["commit"]) if own else folder.commit,
+        "hardware": _hardware(),
+        "environment_steps": "" if own else str(_environment_steps(method, cfg, folder)),
+        "training_seconds": "" if own or not training else f"{training:.0f}",
+        "evaluation_seconds": f"{seconds:.0f}",
+    }
+    path = wanted.output / "provenance.csv"
+    lines = []
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = [row for row in csv.DictReader(file) if row["table"] != table.name]
+    staged = path.with_suffix(".partial")
+    with staged.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(line), lineterminator="\n", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(sorted([*lines, line], key=lambda row: row["table"]))
+    staged.replace(path)
+
+
+def _environment_steps(method: str, cfg: RunCfg, folder: RunFolder) -> int:
+    """Control steps of simulation that a method's training took, those of its experts included."""
+    experts = sum(expert.steps for expert in cfg.experts.values())
+    a_trajectory = len(training_tasks()) * cfg.damsel.horizon
+    collected = 2 * cfg.collect.rollouts * a_trajectory
+    meta = cfg.damsel.iterations * cfg.damsel.collect_rounds * a_trajectory
+    if method == "pearl":
+        state = load_checkpoint(folder.root / "pearl" / "checkpoint.pt")
+        return int(state["environment_steps"])
+    by_method = {"damsel": experts + collected + meta, "gmps": experts + collected + meta}
+    by_method |= {"constant": experts, "oracle": experts}
+    return by_method.get(method, 0)
+
+
+def _hardware() -> str:
+    """Processor and cores, in words."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.partition(":")[2].strip()
+            for line in info.read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ]
+        model = names[0] if names else model
+    return f"{model}, {len(os.sched_getaffinity(0))} cores"

@@ -1,0 +1,79 @@
+"""The results page: what stands between markers is written anew, the rest is left alone."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from damsel.errors import InvalidConfigError
+
+__all__ = ["NEW_PAGE", "provenance_table", "update_page"]
+
+NEW_PAGE = """# Results
+
+Every number and picture between markers is made by `damsel-train figures` from the tables in
+[results](results); do not edit them by hand.
+"""
+
+_MARKED = re.compile(r"<!-- begin ([\w-]+) -->\n.*?<!-- end \1 -->", re.DOTALL)
+
+
+def update_page(page: Path, sections: Mapping[str, str]) -> None:
+    """Write sections between their markers; a section without markers goes to the end.
+
+    Args:
+        page: the file, made if it is not there.
+        sections: Markdown by name.
+
+    Raises:
+        InvalidConfigError: the page cannot be read or written, or a marker is not closed.
+    """
+    try:
+        text = page.read_text(encoding="utf-8") if page.exists() else NEW_PAGE
+        found = {match.group(1) for match in _MARKED.finditer(text)}
+        open_ones = set(re.findall(r"<!-- begin ([\w-]+) -->", text)) - found
+        if open_ones:
+            raise InvalidConfigError(f"{page}: marker {min(open_ones)} is not closed")
+        text = _MARKED.sub(
+            lambda match: (
+                _marked(match.group(1), sections[match.group(1)])
+                if match.group(1) in sections
+                else match.group(0)
+            ),
+            text,
+        )
+        for name in sections:
+            if name not in found:
+                text = f"{text.rstrip()}\n\n{_marked(name, sections[name])}\n"
+        staged = page.with_suffix(".partial")
+        staged.write_text(text, encoding="utf-8")
+        staged.replace(page)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfigError(f"{page} cannot be written anew: {error}") from None
+
+
+def provenance_table(results: Path) -> str:
+    """What made each table: command, commit, hardware, cost."""
+    path = results / "provenance.csv"
+    if not path.exists():
+        return "The tables came without a record of what made them."
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    lines = [
+        "| table | trained at | environment steps | training, h | evaluation, s | hardware |",
+        "| --- | --- | ---: | ---: | ---: | --- |",
+    ]
+    for row in rows:
+        hours = f"{float(row['training_seconds']) / 3600:.2f}" if row["training_seconds"] else "–"
+        lines.append(
+            f"| {row['table']} | {row['commit'][:7]} | {row['environment_steps'] or '–'} | {hours} "
+            f"| {row['evaluation_seconds']} | {row['hardware']} |"
+        )
+    commands = "\n".join(dict.fromkeys(row["command"] for row in rows))
+    return "\n".join(lines) + f"\n\n```sh\n{commands}\n```"
+
+
+def _marked(name: str, content: str) -> str:
+    return f"<!-- begin {name} -->\n{content.strip()}\n<!-- end {name} -->"

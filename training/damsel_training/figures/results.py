@@ -1,0 +1,90 @@
+"""Kept tables, cut to what a figure or table of the results needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from damsel_training.errors import MissingStageError
+from damsel_training.trajectory_table import TrajectoryRow, read_rows
+
+__all__ = ["by_seed", "carried_forward", "final_rows", "load_results", "median_seconds", "select"]
+
+Array = NDArray[np.float64]
+
+_NOT_A_TABLE = "provenance.csv"
+
+
+def load_results(folder: Path) -> list[TrajectoryRow]:
+    """All rows of all tables in a folder.
+
+    Raises:
+        MissingStageError: there are none.
+    """
+    paths = sorted(path for path in folder.glob("*.csv") if path.name != _NOT_A_TABLE)
+    if not paths:
+        raise MissingStageError(f"no tables in {folder}; run `damsel-train compare` first")
+    return read_rows(paths)
+
+
+def select(rows: Sequence[TrajectoryRow], **wanted: object) -> list[TrajectoryRow]:
+    """The rows whose fields have these values."""
+    return [row for row in rows if all(getattr(row, k) == v for k, v in wanted.items())]
+
+
+def by_seed(rows: Sequence[TrajectoryRow]) -> dict[int, list[TrajectoryRow]]:
+    """Rows by seed, in the order of the seeds."""
+    seeds: dict[int, list[TrajectoryRow]] = {seed: [] for seed in sorted({r.seed for r in rows})}
+    for row in rows:
+        seeds[row.seed].append(row)
+    return seeds
+
+
+def final_rows(rows: Sequence[TrajectoryRow]) -> list[TrajectoryRow]:
+    """The last trajectory of every method, seed, set, world, family and task."""
+    last: dict[tuple[object, ...], TrajectoryRow] = {}
+    for row in rows:
+        key = (row.method, row.seed, row.task_set, row.disturbance, row.family, row.task)
+        if key not in last or row.trajectory >= last[key].trajectory:
+            last[key] = row
+    return list(last.values())
+
+
+def carried_forward(
+    rows: Sequence[TrajectoryRow],
+    trajectories: int,
+    value: Callable[[TrajectoryRow], float] = lambda row: row.distance,
+) -> Array:
+    """A value after each number of trajectories, (tasks, trajectories), of one method and seed.
+
+    A task that its method was done with early keeps what it had.
+    """
+    tasks = sorted({row.task for row in rows})
+    table = np.full((len(tasks), trajectories), np.nan)
+    place = {task: index for index, task in enumerate(tasks)}
+    for row in rows:
+        if row.trajectory < trajectories:
+            table[place[row.task], row.trajectory] = value(row)
+    for column in range(1, trajectories):
+        missing = np.isnan(table[:, column])
+        table[missing, column] = table[missing, column - 1]
+    return table
+
+
+def median_seconds(rows: Sequence[TrajectoryRow], step_s: float) -> float:
+    """Median robot time to the end of the first trajectory that solves a task; infinite if never.
+
+    Args:
+        rows: of one method and seed.
+        step_s: duration of a control step, seconds.
+    """
+    spent = {row.task: 0.0 for row in rows}
+    solved: dict[int, float] = {}
+    for row in sorted(rows, key=lambda row: row.trajectory):
+        spent[row.task] += row.steps * step_s
+        if row.success:
+            solved.setdefault(row.task, spent[row.task])
+    return float(np.median([solved.get(task, np.inf) for task in spent]))

@@ -1,0 +1,167 @@
+"""The tables of the results page, as Markdown.
+
+An interval is Student's t over the means of the seeds, kept to what is possible; with one seed
+there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from damsel.families import FAMILIES
+from damsel_training.figures.results import by_seed, final_rows, median_seconds, select
+from damsel_training.figures.statistics import Interval, correlation, mean_interval
+from damsel_training.figures.style import METHOD_NAMES
+from damsel_training.trajectory_table import TrajectoryRow
+
+__all__ = [
+    "confusion_table",
+    "correlation_table",
+    "effort_table",
+    "robustness_table",
+    "success_table",
+]
+
+_STEP_S = 0.05
+_DASH = "–"
+
+
+def success_table(rows: Sequence[TrajectoryRow]) -> str:
+    """Success by family and method, at the paper's and at the strict thresholds."""
+    lines = [["method", "seeds", *_both(lambda name: name), *_both(lambda name: f"{name}, strict")]]
+    for method in _methods(rows):
+        seeds = by_seed(final_rows(select(rows, method=method)))
+        cells = [METHOD_NAMES[method], str(len(seeds))]
+        for field in ("success", "strict_success"):
+            cells += [_percent(_over_seeds(seeds, name, field)) for name in FAMILIES]
+        lines.append(cells)
+    return _markdown(lines)
+
+
+def effort_table(rows: Sequence[TrajectoryRow]) -> str:
+    """Final distance, robot time to the first solved trajectory, and contact force."""
+    distances = [f"{name}, {family.unit}" for name, family in FAMILIES.items()]
+    lines = [["method", *distances, "median s to solve", "peak force, N"]]
+    for method in _methods(rows):
+        its_rows = select(rows, method=method)
+        seeds = by_seed(final_rows(its_rows))
+        cells = [METHOD_NAMES[method]]
+        for name in FAMILIES:
+            each = [
+                float(np.mean([row.distance for row in select(one, family=name)]))
+                for one in seeds.values()
+                if select(one, family=name)
+            ]
+            cells.append(_number(mean_interval(each, low=0.0)) if each else _DASH)
+        seconds = float(
+            np.median([median_seconds(one, _STEP_S) for one in by_seed(its_rows).values()])
+        )
+        cells.append(f"{seconds:.0f}" if np.isfinite(seconds) else "never")
+        cells.append(f"{max(row.peak_force for row in its_rows):.1f}")
+        lines.append(cells)
+    return _markdown(lines)
+
+
+def confusion_table(rows: Sequence[TrajectoryRow]) -> str:
+    """Families that DAMSEL inferred, in the columns, of the tasks of each, in the rows."""
+    final = final_rows(select(rows, method="damsel"))
+    lines = [["true family", "tasks", *(f"inferred {name}" for name in FAMILIES)]]
+    for true in FAMILIES:
+        its_rows = select(final, family=true)
+        if its_rows:
+            shares = [len(select(its_rows, inferred=name)) / len(its_rows) for name in FAMILIES]
+            lines.append([true, str(len(its_rows)), *(f"{share:.1%}" for share in shares)])
+    return _markdown(lines)
+
+
+def correlation_table(rows: Sequence[TrajectoryRow]) -> str:
+    """Pearson's r of the object's final state with its goal, by coordinate; mean over seeds."""
+    places = [
+        (name, index, f"{name} {label}" if family.goal_dim > 1 else name)
+        for name, family in FAMILIES.items()
+        for index, label in enumerate(family.goal_names)
+    ]
+    lines = [["method", *(title for _, _, title in places)]]
+    for method in _methods(rows):
+        seeds = by_seed(final_rows(select(rows, method=method)))
+        cells = [METHOD_NAMES[method]]
+        for name, index, _ in places:
+            each = [
+                correlation(
+                    [row.state[index] for row in chosen], [row.goal[index] for row in chosen]
+                )
+                for one in seeds.values()
+                if len(chosen := select(one, family=name)) > 1
+            ]
+            known = bool(each) and bool(np.isfinite(each).all())
+            cells.append(f"{np.mean(each):.2f}" if known else _DASH)
+        lines.append(cells)
+    return _markdown(lines)
+
+
+def robustness_table(rows: Sequence[TrajectoryRow], method: str) -> str:
+    """Success of a method in every world, at the paper's and at the strict thresholds."""
+    its_rows = select(rows, method=method)
+    worlds = sorted({row.disturbance for row in its_rows}, key=lambda name: (name != "none", name))
+    lines = [
+        [
+            "world",
+            "seeds",
+            *_both(lambda name: name),
+            *_both(lambda name: f"{name}, strict"),
+            "identified",
+            "peak force, N",
+        ]
+    ]
+    for world in worlds:
+        here = select(its_rows, disturbance=world)
+        final = final_rows(here)
+        seeds = by_seed(final)
+        cells = [world.replace("_", " "), str(len(seeds))]
+        for field in ("success", "strict_success"):
+            cells += [_percent(_over_seeds(seeds, name, field)) for name in FAMILIES]
+        inferred = [row.inferred == row.family for row in final if row.inferred]
+        cells.append(f"{np.mean(inferred):.1%}" if inferred else _DASH)
+        cells.append(f"{max(row.peak_force for row in here):.1f}")
+        lines.append(cells)
+    return _markdown(lines)
+
+
+def _methods(rows: Sequence[TrajectoryRow]) -> list[str]:
+    present = {row.method for row in rows}
+    return [name for name in METHOD_NAMES if name in present]
+
+
+def _both(title: Callable[[str], str]) -> list[str]:
+    return [title(name) for name in FAMILIES]
+
+
+def _over_seeds(seeds: dict[int, list[TrajectoryRow]], family: str, field: str) -> Interval | None:
+    each = [
+        float(np.mean([getattr(row, field) for row in chosen]))
+        for one in seeds.values()
+        if (chosen := select(one, family=family))
+    ]
+    return mean_interval(each, low=0.0, high=1.0) if each else None
+
+
+def _percent(interval: Interval | None) -> str:
+    if interval is None:
+        return _DASH
+    if not np.isfinite(interval.low):
+        return f"{interval.mean:.1%}"
+    return f"{interval.mean:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def _number(interval: Interval) -> str:
+    if not np.isfinite(interval.low):
+        return f"{interval.mean:.4f}"
+    return f"{interval.mean:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    head, *rest = lines
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rest))

@@ -31,6 +31,7 @@ class DoubleRobot:
         self.position = np.zeros(3)
         self.calls: list[str] = []
         self.fail_with = ""
+        self.pending = ""
 
     def connect(self) -> None:
         self.calls.append("connect")
@@ -41,6 +42,11 @@ class DoubleRobot:
     def reset(self) -> None:
         self._do("reset")
         self.position = np.zeros(3)
+
+    def pending_reset(self) -> str:
+        if self.fail_with:
+            raise RobotError(self.fail_with)
+        return self.pending
 
     def observe(self) -> Array:
         return np.concatenate([self.position, np.zeros(9)])

@@ -1,4 +1,4 @@
-"""Imports point one way: core <- sim <- training, and core <- damsel_ros."""
+"""Imports point one way: core <- sim <- training, core <- damsel_ros, damsel_intera <- damsel_ros."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PACKAGES = {
     "damsel_ros": ROOT / "ros2_ws" / "src" / "damsel_ros" / "damsel_ros",
 }
 
-OURS = {*PACKAGES, "damsel_msgs"}
+OURS = {*PACKAGES, "damsel_intera", "damsel_msgs"}
 
 ALLOWED_OURS = {
     "damsel": {"damsel"},
     "damsel_sim": {"damsel", "damsel_sim"},
     "damsel_training": {"damsel", "damsel_sim", "damsel_training"},
-    "damsel_ros": {"damsel", "damsel_msgs", "damsel_ros"},
+    "damsel_ros": {"damsel", "damsel_intera", "damsel_msgs", "damsel_ros"},
 }
 
 # What must stay out of a layer, so that it installs and starts without it.

@@ -204,6 +204,11 @@ class EndEffectorController:
         self._goal = joint_goal.copy()
         self._set_point = end_effector_position(joint_goal, self._model)
 
+    def begin_stop(self) -> None:
+        """Open a step in which the joints come to rest as fast as the safety layer allows."""
+        # Whatever is not finite, the safety layer answers with the braking that it vouches for.
+        self._goal = np.full_like(self._goal, np.nan)
+
     def tick(self, tick: int) -> tuple[Array, Array, BoolArray]:
         """Joint command of one tick of the step that `begin` or `begin_joints` opened.
 

@@ -74,14 +74,24 @@ class ObjectTracker:
             raise PerceptionError(f"no pose of the {self._said} has come yet")
         return self._position
 
-    def see(self, position_base: Array, measured_s: float, now_s: float) -> None:
-        """Take a position (3,), measured at `measured_s` and arrived at `now_s`.
+    def see(
+        self, position_base: Array, measured_s: float, now_s: float, *, anew: bool = False
+    ) -> None:
+        """Take a position; one that says nothing new is dropped.
 
-        One that is older than the latest, or as old, is dropped: it says nothing new. One that
-        cannot be true is kept out and remembered, until `start_anew`.
+        One that cannot be true is kept out and remembered, until a position is taken anew.
+
+        Args:
+            position_base: (3,), metres.
+            measured_s: When it was measured.
+            now_s: When it arrived.
+            anew: Whether somebody may have moved the object: where it was and what was wrong then
+                count for nothing.
         """
         if measured_s <= self._measured_s:
             return
+        if anew:
+            self._position, self._fault = None, ""
         problem = self._implausible(position_base, measured_s, now_s)
         if problem:
             self._fault = self._fault or problem
@@ -99,10 +109,6 @@ class ObjectTracker:
         if not age_s <= self._cfg.stale_s:
             return f"no pose of the {self._said} for {age_s:.2f} s (allowed: {self._cfg.stale_s:g})"
         return ""
-
-    def start_anew(self) -> None:
-        """Forget earlier poses and their faults: somebody may have moved the object."""
-        self._position, self._measured_s, self._fault = None, -np.inf, ""
 
     def _implausible(self, position: Array, measured_s: float, now_s: float) -> str:
         cfg = self._cfg
@@ -124,14 +130,20 @@ class ObjectTracker:
 
 
 class ObjectPoses:
-    """The trackers of all objects."""
+    """The trackers of all objects.
+
+    Attributes:
+        jumps_allowed: Whether somebody may be moving the objects by hand: earlier poses and faults
+            then count for nothing.
+    """
 
     def __init__(self, cfg: PerceptionCfg) -> None:
+        self.jumps_allowed = False
         self._trackers = {name: ObjectTracker(name, cfg) for name in OBJECT_NAMES}
 
     def see(self, name: str, position_base: Array, measured_s: float, now_s: float) -> None:
         """Take a position of one object; see `ObjectTracker.see`."""
-        self._trackers[name].see(position_base, measured_s, now_s)
+        self._trackers[name].see(position_base, measured_s, now_s, anew=self.jumps_allowed)
 
     def problem(self, now_s: float) -> str:
         """What is wrong with any object, in one line; empty if all can be used."""
@@ -148,11 +160,6 @@ class ObjectPoses:
         if problem:
             raise PerceptionError(problem)
         return np.concatenate([tracker.position_base for tracker in self._trackers.values()])
-
-    def start_anew(self) -> None:
-        """Forget earlier poses and their faults."""
-        for tracker in self._trackers.values():
-            tracker.start_anew()
 
 
 def rest_positions() -> Array:

@@ -68,7 +68,7 @@ def test_an_older_pose_does_not_replace_a_newer_one() -> None:
         ([0.0, 0.0, 0.0], 10.05, r"the block is seen at \(0.000, 0.000, 0.000\), where it cannot"),
     ],
 )
-def test_what_cannot_be_true_is_kept_out_until_started_anew(
+def test_what_cannot_be_true_is_kept_out_until_taken_anew(
     position: list[float], measured_s: float, says: str
 ) -> None:
     block = tracker()
@@ -77,8 +77,7 @@ def test_what_cannot_be_true_is_kept_out_until_started_anew(
     block.see(AT, measured_s=10.08, now_s=10.09)
     assert re.search(says, block.problem(10.1))
     np.testing.assert_array_equal(block.position_base, AT)
-    block.start_anew()
-    block.see(AT, measured_s=10.2, now_s=10.21)
+    block.see(AT, measured_s=10.2, now_s=10.21, anew=True)
     assert block.problem(10.22) == ""
 
 
@@ -111,8 +110,18 @@ def test_positions_come_in_the_observations_order() -> None:
     for name, position in zip(reversed(OBJECT_NAMES), at.reshape(3, 3)[::-1], strict=True):
         poses.see(name, position, 1.0, 1.0)
     np.testing.assert_array_equal(poses.positions(1.1), at)
-    poses.start_anew()
-    assert poses.problem(1.1)
+
+
+def test_hands_may_move_an_object_while_that_is_allowed() -> None:
+    poses = ObjectPoses(CFG)
+    poses.see("block", AT, 1.0, 1.0)
+    poses.jumps_allowed = True
+    poses.see("block", AT + 0.2, 1.1, 1.1)
+    poses.see("block", AT, 1.05, 1.1)
+    assert "block" not in poses.problem(1.1)
+    poses.jumps_allowed = False
+    poses.see("block", AT, 1.15, 1.15)
+    assert "the pose of the block jumped by 0.346 m" in poses.problem(1.15)
 
 
 def test_objects_at_rest_are_not_misplaced_and_others_are_named() -> None:

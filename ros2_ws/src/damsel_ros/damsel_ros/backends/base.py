@@ -173,8 +173,6 @@ class AttendedRobot(Robot, Protocol):
         """
         ...
 
-    def see_object(
-        self, name: str, frame_id: str, marker: RigidTransform, age_s: float
-    ) -> None:
+    def see_object(self, name: str, frame_id: str, marker: RigidTransform, age_s: float) -> None:
         """Take the pose of an object's marker in a frame, measured `age_s` ago."""
         ...

@@ -1,4 +1,4 @@
-"""Imports point one way: core <- sim <- training, core <- damsel_ros, damsel_intera <- damsel_ros."""
+"""Imports point one way: core <- sim <- training, core <- damsel_ros, intera <- damsel_ros."""
 
 from __future__ import annotations
 

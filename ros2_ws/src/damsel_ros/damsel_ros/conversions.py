@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Point, Pose, Vector3
+from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
 from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from sensor_msgs.msg import JointState
@@ -35,6 +35,7 @@ __all__ = [
     "joint_states_to_message",
     "observed_from_message",
     "observed_to_message",
+    "pose_to_message",
     "progress_to_message",
     "reward_to_message",
     "rewarded_from_message",
@@ -230,6 +231,17 @@ def transform_from_pose(pose: Pose) -> RigidTransform:
     """
     at, turn = pose.position, pose.orientation
     return RigidTransform.of((at.x, at.y, at.z), (turn.x, turn.y, turn.z, turn.w))
+
+
+def pose_to_message(
+    position_base: Sequence[float], quaternion: Sequence[float], stamp: Time
+) -> PoseStamped:
+    """Return the message of a pose in `base`: metres, and x, y, z, w."""
+    at, turn = (list(map(float, numbers)) for numbers in (position_base, quaternion))
+    message = PoseStamped(header=Header(stamp=stamp, frame_id=FRAME_BASE))
+    message.pose.position = Point(x=at[0], y=at[1], z=at[2])
+    message.pose.orientation = Quaternion(x=turn[0], y=turn[1], z=turn[2], w=turn[3])
+    return message
 
 
 def age_of(stamp: Time, now: Time) -> float:

@@ -33,14 +33,18 @@ class PackageSet:
     before: tuple[str, ...] = ()
 
 
-RUN = PackageSet("packages-run", "packages to run: simulation, ROS 2 and its build tools")
+RUN = PackageSet(
+    "packages-run",
+    "packages to run: simulation, ROS 2 and its build tools",
+    extras=("sawyer",),
+)
 """What adaptation needs; no torch."""
 
 # torch goes first and alone: what depends on it must take this build, whatever index it is from.
 ALL = PackageSet(
     "packages-all",
     "packages to train, test and develop",
-    extras=("train", "view", "dev"),
+    extras=("sawyer", "train", "view", "dev"),
     before=("torch",),
 )
 """Everything."""

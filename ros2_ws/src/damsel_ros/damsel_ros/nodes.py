@@ -12,12 +12,13 @@ from pathlib import Path
 from damsel_ros.processes import NodeProcess, NodeProcesses
 from damsel_ros.share import config_file
 
-__all__ = ["NAMESPACE", "start_nodes"]
+__all__ = ["NAMESPACE", "Parameter", "start_nodes"]
 
 NAMESPACE = "/damsel"
 """Namespace of every node, topic, service and action."""
 
 Parameter = str | int | float | bool
+"""What an overridden parameter may be."""
 
 _NODES = ("robot", "task", "adapt")
 

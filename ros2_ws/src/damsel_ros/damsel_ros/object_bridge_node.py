@@ -9,14 +9,14 @@ from __future__ import annotations
 import sys
 
 import zmq
-from damsel_intera.errors import WireError
-from damsel_intera.transport import open_socket
-from damsel_intera.wire import ObjectPoses, decode
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 
 from damsel.calibration import OBJECT_NAMES
+from damsel_intera.errors import WireError
+from damsel_intera.transport import open_socket
+from damsel_intera.wire import ObjectPoses, decode
 from damsel_ros.conversions import pose_to_message
 from damsel_ros.node_main import run_nodes
 from damsel_ros.parameters import Parameter, declare_parameters
@@ -42,8 +42,8 @@ class ObjectBridgeNode(Node):
         """
         super().__init__("object_bridge")
         values = declare_parameters(self, PARAMETERS)
-        self._context = zmq.Context()
-        self._socket = open_socket(self._context, zmq.SUB)
+        self._zmq_context = zmq.Context()
+        self._socket = open_socket(self._zmq_context, zmq.SUB)
         self._socket.setsockopt(zmq.CONFLATE, 1)
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
         self._socket.connect(values["objects_address"])
@@ -58,7 +58,7 @@ class ObjectBridgeNode(Node):
     def close(self) -> None:
         """Disconnect."""
         self._socket.close()
-        self._context.term()
+        self._zmq_context.term()
 
     def _on_poll(self) -> None:
         try:

@@ -29,9 +29,16 @@ class Person(Protocol):
 class TerminalPerson:
     """Somebody at the terminal, who presses Enter. Without a terminal nobody ever agrees."""
 
-    def __init__(self, stdin: TextIO = sys.stdin, stdout: TextIO = sys.stdout) -> None:
+    def __init__(self, tell: Callable[[str], None], stdin: TextIO | None = None) -> None:
+        """Make one.
+
+        Args:
+            tell: Writes a line.
+            stdin: Where Enter is pressed; the process's own by default.
+        """
+        stdin = sys.stdin if stdin is None else stdin
         self._stdin = stdin
-        self._stdout = stdout
+        self._tell = tell
         self._present = stdin.isatty()
 
     def ask(self, text: str) -> None:
@@ -43,8 +50,7 @@ class TerminalPerson:
 
     def tell(self, text: str) -> None:
         """Write a line."""
-        self._stdout.write(f"{text}\n")
-        self._stdout.flush()
+        self._tell(text)
 
     def has_agreed(self) -> bool:
         """Return whether Enter was pressed."""

@@ -10,13 +10,16 @@ BIN := .venv/bin
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
 .DEFAULT_GOAL := help
-.PHONY: help adapt test check lint fast-tests format bench train setup setup-run clean
+.PHONY: help adapt rehearse test check lint fast-tests format bench train setup setup-run clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 adapt: setup-run ## adapt to a hidden task in simulation: make adapt [FAMILY=push GOAL=0.17,-0.04]
 	@$(BIN)/damsel-adapt $(if $(FAMILY),--family='$(FAMILY)') $(if $(GOAL),--goal='$(GOAL)') $(ARGS)
+
+rehearse: setup-run ## the same as adapt, through a virtual Sawyer, ROS 1 and the Intera server
+	@$(BIN)/damsel-rehearse $(if $(FAMILY),--family='$(FAMILY)') $(if $(GOAL),--goal='$(GOAL)') $(ARGS)
 
 test: setup ## run every test
 	@$(BIN)/python -m pytest $(ARGS)

@@ -21,6 +21,7 @@ from damsel_intera.wire import HoldReason, Operation
 from damsel_ros.backends.sawyer import SawyerBackend
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
 from tests.ros.intera_double import WATCHDOG_S, InteraDouble, free_addresses
+from tests.support.fault_table import FaultRow, FaultTable
 
 Array = NDArray[np.float64]
 
@@ -194,14 +195,14 @@ FAULTS: dict[str, tuple[Callable[[InteraDouble], None], str]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_holds_the_arm_names_its_cause_and_does_not_go_away_by_itself(
-    robot: SawyerBackend, server: InteraDouble, name: str
+    robot: SawyerBackend, server: InteraDouble, name: str, fault_table: FaultTable
 ) -> None:
     strike, says = FAULTS[name]
     reset(robot)
     struck_s = time.monotonic()
     strike(server)
     lift = np.array([0.01, 0.0, 0.002])
-    with pytest.raises(RobotError, match=says):
+    with pytest.raises(RobotError, match=says) as error:
         step_for(robot, lift, 3.0, period_s=0.02)
     noticed_s = time.monotonic()
     assert noticed_s - struck_s < 0.1 + WATCHDOG_S + 0.15
@@ -215,6 +216,16 @@ def test_a_fault_holds_the_arm_names_its_cause_and_does_not_go_away_by_itself(
         robot.reset()
     time.sleep(0.2)
     assert len(server.targets) == count
+    fault_table.add(
+        FaultRow(
+            fault=name,
+            path="double",
+            arm="gets no more targets, until it is enabled anew",
+            within_ms=1000 * (noticed_s - struck_s),
+            message=str(error.value),
+            run="ends",
+        )
+    )
 
 
 def enable(robot: SawyerBackend) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
@@ -15,8 +16,9 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from damsel.errors import RobotError, RobotTimeoutError
+from damsel_ros.conversions import ROBOT_DIAGNOSTICS
 from damsel_ros.person import Person
-from damsel_ros.qos import LATCHED
+from damsel_ros.qos import LATCHED, STANDARD
 
 __all__ = ["Attendant"]
 
@@ -37,12 +39,14 @@ class Attendant:
         self._enable = node.create_client(Trigger, "robot/enable")
         self._confirm = node.create_client(Trigger, "robot/confirm_reset")
         node.create_subscription(String, "robot/prompt", self._on_prompt, LATCHED)
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, STANDARD)
+        self._arm_is_well = False
         self._prompt = ""
         self._answer: Future | None = None
         self._ask_at_s: float | None = None
 
     def enable(self, poll: Callable[[], None], timeout_s: float) -> None:
-        """Have the person agree, then enable the arm.
+        """Have the person agree, then enable the arm; or wait until somebody else has enabled it.
 
         Args:
             poll: Lets messages arrive; may raise to end the waiting.
@@ -51,6 +55,11 @@ class Attendant:
         Raises:
             RobotError: If the robot node is not there, or the arm cannot be enabled.
         """
+        if not self._person.present:
+            self._person.tell("waiting for the arm to be enabled: call service robot/enable")
+            while not self._arm_is_well:
+                poll()
+            return
         self._person.ask("the arm will be enabled; keep clear of it")
         while not self._person.has_agreed():
             poll()
@@ -87,6 +96,11 @@ class Attendant:
             self._person.ask(self._prompt)
         elif self._prompt and self._person.has_agreed():
             self._answer = self._confirm.call_async(Trigger.Request())
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == ROBOT_DIAGNOSTICS:
+                self._arm_is_well = status.level == DiagnosticStatus.OK
 
     def _on_prompt(self, message: String) -> None:
         self._prompt = message.data

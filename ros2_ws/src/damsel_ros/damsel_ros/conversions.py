@@ -25,6 +25,7 @@ __all__ = [
     "ADAPT_DIAGNOSTICS",
     "DESCRIBING_PARAMETERS",
     "FRAME_BASE",
+    "ROBOT_DIAGNOSTICS",
     "age_of",
     "applied_from_message",
     "applied_to_message",
@@ -44,6 +45,9 @@ __all__ = [
 
 ADAPT_DIAGNOSTICS = "damsel: adapt"
 """Name under which the adapt node speaks on `/diagnostics`; an operator takes it as a heartbeat."""
+
+ROBOT_DIAGNOSTICS = "damsel: robot"
+"""Name under which the robot node speaks there."""
 
 FRAME_BASE = "base"
 """Frame of every position and displacement (REP-103: metres, right-handed)."""

@@ -13,6 +13,11 @@ __all__ = ["Person", "StandIn", "TerminalPerson"]
 class Person(Protocol):
     """Somebody who can be asked to do something and says when it is done. Nothing here waits."""
 
+    @property
+    def present(self) -> bool:
+        """Whether anybody is there to agree; else it must be done through the services."""
+        ...
+
     def ask(self, text: str) -> None:
         """Ask for something, in one line."""
         ...
@@ -40,6 +45,11 @@ class TerminalPerson:
         self._stdin = stdin
         self._tell = tell
         self._present = stdin.isatty()
+
+    @property
+    def present(self) -> bool:
+        """Whether there is a terminal."""
+        return self._present
 
     def ask(self, text: str) -> None:
         """Write the question; what was typed before it does not count."""
@@ -73,6 +83,11 @@ class StandIn:
         self._do = do
         self._tell = tell
         self._asked = False
+
+    @property
+    def present(self) -> bool:
+        """Return True: it is always there."""
+        return True
 
     def ask(self, text: str) -> None:
         """Do it."""

@@ -23,6 +23,7 @@ from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.backends.base import AttendedRobot
 from damsel_ros.backends.sawyer_parameters import SAWYER_PARAMETERS
 from damsel_ros.conversions import (
+    ROBOT_DIAGNOSTICS,
     applied_to_message,
     diagnostics_to_message,
     displacement_from_message,
@@ -278,7 +279,7 @@ class RobotNode(LifecycleNode):
         level, summary, values = self._health()
         self._diagnostics.publish(
             diagnostics_to_message(
-                name="damsel: robot",
+                name=ROBOT_DIAGNOSTICS,
                 hardware=self._description.name,
                 level=level,
                 summary=summary,

@@ -59,9 +59,7 @@ class Team:
         self.server, self.operator, self.eyes = server, operator, eyes
         self.said: list[str] = []
         self.put_back: Callable[[], None] = lambda: None
-        self.attendant = Attendant(
-            operator.node, StandIn(lambda: self.put_back(), self.said.append)
-        )
+        self.attendant = Attendant(operator.node, StandIn(self._put_back, self.said.append))
         self.nodes: dict[str, NodeProcess] = {}
 
     def _put_back(self) -> None:

@@ -237,6 +237,8 @@ FAULTS = {
     "robot falls silent": Fault(
         lambda stage: stage.rehearsal.inject("silence") and None,
         "the robot publishes no joint states|the robot's own states are late or missing",
+        # Noticed at 100 ms; then it comes to rest.
+        within_s=0.45,
     ),
     "robot's states are not finite": Fault(
         lambda stage: stage.rehearsal.inject("state_fault", {"invalid": 1}) and None,
@@ -245,6 +247,7 @@ FAULTS = {
     "robot's states are 300 ms late": Fault(
         lambda stage: stage.rehearsal.inject("state_fault", {"delay_s": 0.3}) and None,
         r"state of the arm is 0\.\d+ s old|the robot's own states are late or missing",
+        within_s=0.45,
     ),
     "network gone for 500 ms": Fault(
         lambda stage: cut(stage, 0.5),

@@ -122,7 +122,7 @@ class Server:
             # Ticks that come a little late do not put off the next ones, so the rate holds.
             on_time = self._due_s <= now_s < self._due_s + self._cfg.tick_s
             self._due_s = (self._due_s if on_time else now_s) + self._cfg.tick_s
-            self._publish(state, now_s)
+            self._publish(self._supervisor.robot, now_s)
 
     def _clear_wake(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -272,6 +272,36 @@ def test_a_robot_whose_own_state_falls_silent_is_a_fault(following: Bench) -> No
     assert following.supervisor.hold_reason is HoldReason.ROBOT_SILENT
 
 
+def test_a_state_that_was_long_under_way_is_a_fault(following: Bench) -> None:
+    following.changes = {"robot_stamp_s": following.now_s - 0.05}
+    following.pass_time()
+    assert not following.supervisor.latched
+    following.changes = {"robot_stamp_s": following.now_s - 0.2}
+    following.pass_time(0.15)
+    assert following.supervisor.hold_reason is HoldReason.ROBOT_SILENT
+
+
+def test_states_out_of_order_are_passed_over(following: Bench) -> None:
+    newest_s = following.now_s
+    old = robot_state(newest_s, robot_stamp_s=newest_s - 0.01, joint_positions=(0.9, *HOME[1:]))
+    following.see(old)
+    assert following.supervisor.robot == robot_state(newest_s)
+    following.follow(1)
+
+
+def test_a_robot_clock_that_is_set_back_holds_until_an_operator_has_looked(
+    following: Bench,
+) -> None:
+    following.now_s += 0.01
+    following.see(robot_state(following.now_s, robot_stamp_s=following.now_s - 3600))
+    assert following.supervisor.hold_reason is HoldReason.ROBOT_SILENT
+    following.supervisor.clear_faults(following.now_s)
+    for _ in range(50):
+        following.now_s += 0.01
+        following.see(robot_state(following.now_s, robot_stamp_s=following.now_s - 3600))
+    assert not following.supervisor.latched
+
+
 def test_motors_that_are_off_are_sent_nothing(following: Bench) -> None:
     following.changes = {"enabled": False}
     assert following.pass_time() is None

@@ -129,7 +129,7 @@ def test_the_virtual_robot_may_import_the_simulation() -> None:
     assert broken_rules("damsel_intera", module, {"rclpy"})
 
 
-@pytest.mark.parametrize("module", modules("damsel_intera"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("module", sorted(modules("damsel_intera")), ids=lambda path: path.stem)
 def test_next_to_the_robot_python_38_will_do(module: Path) -> None:
     if not module.is_relative_to(VIRTUAL_ROBOT):
         ast.parse(module.read_text(encoding="utf-8"), feature_version=(3, 8))

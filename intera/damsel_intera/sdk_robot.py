@@ -9,13 +9,21 @@ from typing import Any, Callable, Dict, Sequence, Tuple
 from damsel_intera.errors import RobotPortError
 from damsel_intera.reasons import EndpointFrame
 from damsel_intera.robot import RobotState
-from damsel_intera.ros_node import GRIPPER_TIP, HAND, Endpoint, point_of, start_node
-from damsel_intera.ros_node import software_version as version_parameter
+from damsel_intera.ros_node import (
+    GRIPPER_TIP,
+    HAND,
+    Endpoint,
+    point_of,
+    software_version,
+    start_node,
+    wait_until,
+)
 from damsel_intera.wire import JOINT_NAMES
 
 __all__ = ["SdkRobot"]
 
 _PRESSED = 1
+_FIRST_STATE_S = 10.0
 
 _Joints = Tuple[Dict[str, float], Dict[str, float], Dict[str, float], float, float]
 
@@ -56,6 +64,7 @@ class SdkRobot:
         if names != JOINT_NAMES:
             raise RobotPortError(f"the arm has joints {names}; allowed: {JOINT_NAMES}")
         self._listen()
+        wait_until(lambda: self.state() is not None, _FIRST_STATE_S, "send its states")
 
     def _connect_enabler(self, intera_interface: Any) -> Any:
         try:
@@ -63,7 +72,7 @@ class SdkRobot:
         except SystemExit:  # the SDK's way to say that the versions do not fit
             allowed = intera_interface.VERSIONS_SDK2ROBOT[intera_interface.SDK_VERSION]
             raise RobotPortError(
-                f"the robot's software is {version_parameter(self._rospy)}; allowed with the SDK "
+                f"the robot's software is {software_version(self._rospy)}; allowed with the SDK "
                 f"{intera_interface.SDK_VERSION}: {', '.join(allowed)}"
             ) from None
         except OSError as error:
@@ -186,7 +195,7 @@ class SdkRobot:
         Raises:
             RobotPortError: If the robot does not tell.
         """
-        return version_parameter(self._rospy)
+        return software_version(self._rospy)
 
     def close(self) -> None:
         """Leave the robot's ROS 1."""

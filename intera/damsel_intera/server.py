@@ -35,6 +35,7 @@ __all__ = ["Server", "main"]
 
 Vector = Tuple[float, ...]
 
+_NEARLY = 0.9  # a repetition that is due within a millisecond goes out now
 _BURST = 100  # messages taken off a port before the other ports have their turn
 
 
@@ -66,7 +67,7 @@ class Server:
         self._robot_stamp_s = 0.0
         self._sent: Vector | None = None
         self._sent_s = 0.0
-        self._published_s = 0.0
+        self._due_s = time.monotonic()
         self._last_hold = HoldReason.NONE
         self._status = StatusWriter(self._supervisor)
         robot.set_command_timeout(cfg.command_timeout_s)
@@ -97,7 +98,7 @@ class Server:
 
     def _patience_ms(self) -> int:
         now_s = time.monotonic()
-        due_s = self._published_s + self._cfg.tick_s
+        due_s = self._due_s
         deadline_s = self._supervisor.deadline_s
         if deadline_s is not None:
             due_s = min(due_s, deadline_s)
@@ -113,12 +114,15 @@ class Server:
             self._send(targets, now_s)
         self._answer_requests(now_s)
         targets = self._supervisor.tick(now_s)
-        if targets != self._sent or now_s - self._sent_s >= self._cfg.tick_s:
+        if targets != self._sent or now_s - self._sent_s >= _NEARLY * self._cfg.tick_s:
             self._send(targets, now_s)
         self._report_hold()
         fresh = state is not None and state.robot_stamp_s != self._robot_stamp_s
-        if fresh or now_s - self._published_s >= self._cfg.tick_s - 0.0005:
-            self._publish(state, now_s)
+        if fresh or now_s >= self._due_s:
+            # Ticks that come a little late do not put off the next ones, so the rate holds.
+            on_time = self._due_s <= now_s < self._due_s + self._cfg.tick_s
+            self._due_s = (self._due_s if on_time else now_s) + self._cfg.tick_s
+            self._publish(self._supervisor.robot, now_s)
 
     def _clear_wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -178,7 +182,6 @@ class Server:
             self._log.note(f"holds: {reason.text}" if reason else "moves")
 
     def _publish(self, state: RobotState | None, now_s: float) -> None:
-        self._published_s = now_s
         message = self._status.write(state, now_s)
         if state is None or message is None:
             return

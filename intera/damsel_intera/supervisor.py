@@ -20,6 +20,7 @@ from damsel_intera.reasons import Activity, CommandKind, HoldReason, MoveResult,
 from damsel_intera.robot import RobotState, fault_of
 from damsel_intera.settings import ServerCfg
 from damsel_intera.slow_move import SlowMove
+from damsel_intera.state_clock import StateClock
 from damsel_intera.watchdog import TargetGauge, Watchdog
 from damsel_intera.wire import Command, Header
 
@@ -50,7 +51,20 @@ class Lease:
 
 
 class Supervisor:
-    """See the module's docstring. All times are seconds of one monotonic clock."""
+    """See the module's docstring. All times are seconds of one monotonic clock.
+
+    Attributes:
+        cfg: times and rates.
+        session: random number of this start of the server.
+        hold_reason: why the arm holds; NONE while it does not.
+        lease: who has control, or None.
+        last_sequence: of the latest command of this lease that was accepted.
+        refused_count: how many messages moved nothing.
+        last_refusal: why the latest of them did not.
+        move_number: running number of the latest slow move.
+        move_result: how that is going or has ended.
+        robot: the newest state of the robot, valid or not.
+    """
 
     def __init__(self, cfg: ServerCfg, session: int) -> None:
         self.cfg = cfg
@@ -63,6 +77,8 @@ class Supervisor:
         self.move_number = 0
         self.move_result = MoveResult.NONE
         self._latched = False
+        self._clock = StateClock()
+        self.robot: RobotState | None = None
         self._robot: RobotState | None = None
         self._watchdog = Watchdog(cfg.watchdog_s)
         self._gauge = TargetGauge(cfg.target_slack_s)
@@ -91,15 +107,20 @@ class Supervisor:
 
     def see_robot(self, state: RobotState | None, now_s: float) -> None:
         """Take the newest state of the robot; a fault in it latches a hold."""
-        fault = self._fault(state, now_s)
-        if state is not None and state.valid:
-            self._robot = state
+        if state is not None and not self._clock.is_out_of_order(state.robot_stamp_s):
+            self.robot = state
+            if state.valid:
+                self._robot = state
+        fault = self._fault(self.robot, now_s)
         # Of several faults the first is the cause, and what is reported.
         if fault is not HoldReason.NONE and not self._latched:
             self.hold(fault, now_s)
 
     def _fault(self, state: RobotState | None, now_s: float) -> HoldReason:
-        if state is None or now_s - state.received_s > self.cfg.robot_silent_s:
+        if state is None:
+            return HoldReason.ROBOT_SILENT
+        late_s = self._clock.late_s(state.robot_stamp_s, state.received_s)
+        if max(late_s, now_s - state.received_s) > self.cfg.robot_silent_s:
             return HoldReason.ROBOT_SILENT
         if now_s - state.assembly_received_s > self.cfg.assembly_silent_s:
             return HoldReason.ROBOT_SILENT
@@ -165,6 +186,7 @@ class Supervisor:
     def clear_faults(self, now_s: float) -> None:
         """An operator's enable has succeeded: forget faults and old targets, hold where we are."""
         self._latched = False
+        self._clock.forget()
         self.hold(HoldReason.NO_CONTROLLER, now_s)
         self._resend_until_s = now_s
 

@@ -191,5 +191,7 @@ def _let_in_only(context: Any, public_key: str) -> ThreadAuthenticator:
 
 def no_answer(address: str, key: Key | None) -> NoAnswerError:
     """The error for a server that stays silent."""
-    hint = "wrong key?" if key is not None else "missing key, if the server wants one?"
-    return NoAnswerError(f"no answer from {address}: is the server running there; {hint}")
+    ours = "it does not have our key" if key is not None else "it wants a key"
+    return NoAnswerError(
+        f"no answer from {address}: wrong or missing key? Nobody listens there, or {ours}"
+    )

@@ -72,14 +72,17 @@ class VirtualSawyer:
         self._subscribe()
 
     def _set_parameters(self, version: str) -> None:
+        self._set_version(version)
         for name, value in (
             ("/manifest/robot_class", "sawyer"),
-            ("/manifest/robot_software/version/HLR_VERSION_STRING", version),
             ("/named_poses/right/poses/neutral", _NEUTRAL),
             ("/robot_config/assembly_names", ["right", "head", "torso"]),
             ("/robot_config/right_config/joint_names", list(JOINT_NAMES)),
         ):
             self._rospy.set_param(name, value)
+
+    def _set_version(self, version: Any) -> None:
+        self._rospy.set_param("/manifest/robot_software/version/HLR_VERSION_STRING", str(version))
 
     def _subscribe(self) -> None:
         from std_msgs.msg import Bool, Empty, Float64
@@ -205,6 +208,7 @@ class VirtualSawyer:
             "state_fault": self._state_fault,
             "status": lambda _: self._status(),
             "stop": lambda _: self._assembly.stop(),
+            "version": self._set_version,
         }
 
     def _clear(self) -> None:

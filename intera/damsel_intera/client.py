@@ -41,6 +41,7 @@ class Client:
         state: newest state received, or None.
         state_header: its header, or None.
         garbage_count: how many messages were no states.
+        foreign_count: how many states were of another start of the server than was greeted.
     """
 
     def __init__(self, addresses: Addresses, name: str, key: Key | None = None) -> None:
@@ -51,6 +52,7 @@ class Client:
         self.state: State | None = None
         self.state_header: Header | None = None
         self.garbage_count = 0
+        self.foreign_count = 0
         self._addresses = addresses
         self._key = key
         self._sequence = 0
@@ -108,6 +110,7 @@ class Client:
         if last and last.session == header.session and header.sequence <= last.sequence:
             return None
         if self.session and header.session != self.session:
+            self.foreign_count += 1
             return None  # another start of the server: say hello again to hear it
         self.state, self.state_header = message, header
         return message

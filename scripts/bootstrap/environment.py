@@ -36,6 +36,7 @@ class PackageSet:
 _COMMANDS = {
     "damsel-adapt": "damsel_ros.adapt_cli",
     "damsel-preflight": "damsel_ros.preflight_cli",
+    "damsel-record-pairs": "damsel_ros.record_pairs_cli",
     "damsel-rehearse": "damsel_ros.rehearse_cli",
 }
 """Commands of the ROS 2 packages, which colcon installs where no PATH leads, by module."""

@@ -180,7 +180,7 @@ FAULTS: dict[str, tuple[Callable[[InteraDouble], None], str]] = {
     ),
     "server started anew": (
         lambda server: setattr(server, "session", server.session + 1),
-        r"state of the arm is 0\.\d+ s old",
+        r"state of the arm is 0\.\d+ s old .*: the Intera server was started anew",
     ),
     "server clock jumps ahead": (
         lambda server: setattr(server, "clock_offset_s", 5.0),

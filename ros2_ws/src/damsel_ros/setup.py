@@ -51,6 +51,7 @@ setup(
             "object_bridge = damsel_ros.object_bridge_node:main",
             "damsel-adapt = damsel_ros.adapt_cli:main",
             "damsel-preflight = damsel_ros.preflight_cli:main",
+            "damsel-record-pairs = damsel_ros.record_pairs_cli:main",
             "damsel-rehearse = damsel_ros.rehearse_cli:main",
         ],
     },

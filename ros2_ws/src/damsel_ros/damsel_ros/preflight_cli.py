@@ -12,34 +12,27 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import rclpy
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
-from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args, try_shutdown
+from rclpy.utilities import remove_ros_args
 
 from damsel.bundle import Bundle
-from damsel.calibration import OBJECT_NAMES, Calibration, load_calibration
+from damsel.calibration import OBJECT_NAMES, Calibration
 from damsel.cli import EXIT_BAD_INPUT, OneLineParser
 from damsel.cli import run as run_command
-from damsel.errors import DamselError, InvalidConfigError
+from damsel.errors import DamselError
 from damsel.perception import ObjectPoses
 from damsel_intera.errors import InteraError
 from damsel_ros.backends import make_robot
 from damsel_ros.backends.arm_link import connect_client
-from damsel_ros.backends.sawyer_cfg import SawyerCfg, sawyer_cfg_of
-from damsel_ros.backends.sawyer_parameters import SAWYER_PARAMETERS
+from damsel_ros.backends.sawyer_cfg import SawyerCfg
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.bundle_path import default_bundle
 from damsel_ros.conversions import age_of, transform_from_pose
-from damsel_ros.node_main import prepare_dds
-from damsel_ros.nodes import NAMESPACE
-from damsel_ros.parameters import declare_parameters
 from damsel_ros.preflight import Sighting, checklist
-from damsel_ros.robot_node import PARAMETERS
-from damsel_ros.share import config_file
+from damsel_ros.set_up import sawyer_set_up
 
 __all__ = ["main", "preflight"]
 
@@ -63,28 +56,15 @@ def preflight(argv: Sequence[str]) -> int:
         DamselError: If the command or a parameter is wrong.
     """
     given = _parser().parse_args(argv)
-    files = [config_file("sawyer.yaml"), *map(Path, filter(None, [given.parameters]))]
-    missing = [file for file in files if not file.is_file()]
-    if missing:
-        raise InvalidConfigError(f"--parameters {str(missing[0])!r} is not there; allowed: a file")
-    prepare_dds()
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        node = _node(files)
-        values = declare_parameters(node, PARAMETERS)
-        cfg = sawyer_cfg_of({one.name: values[one.name] for one in SAWYER_PARAMETERS})
-        path = values["sawyer.calibration"]
-        calibration = load_calibration(Path(path)) if path else Calibration()
-        seen = _look(node, cfg, calibration)
-    finally:
-        try_shutdown()
+    with sawyer_set_up(given.parameters) as found:
+        seen = _look(found.node, found.cfg, found.calibration)
     checks = list(
         checklist(
             seen,
             description=make_robot("sawyer").description,
             bundle=_bundle(given.bundle),
-            placement_tolerance_m=cfg.placement_tolerance_m,
-            return_cfg=cfg.return_motion,
+            placement_tolerance_m=found.cfg.placement_tolerance_m,
+            return_cfg=found.cfg.return_motion,
         )
     )
     for check in checks:
@@ -107,21 +87,6 @@ def _parser() -> OneLineParser:
         "--parameters", default="", metavar="FILE", help="ROS parameter file of your own set-up"
     )
     return parser
-
-
-def _node(files: Sequence[Path]) -> Node:
-    """A node that reads the robot node's parameters, by bearing its name."""
-    arguments = ["--ros-args", *(part for file in files for part in ("--params-file", str(file)))]
-    try:
-        return Node(
-            "robot",
-            namespace=NAMESPACE,
-            cli_args=arguments,
-            start_parameter_services=False,
-            enable_rosout=False,
-        )
-    except RuntimeError as error:  # a parameter file that is none
-        raise InvalidConfigError(f"parameter file not understood: {error}") from None
 
 
 def _bundle(folder: str) -> Bundle | DamselError:

@@ -93,7 +93,7 @@ class ArmLink:
         self._wish_error = ""
         self._fault = ""
         self._hold_wanted = self._release_wanted = False
-        self._garbage_before = 0
+        self._garbage_before = self._foreign_before = 0
         self.reply = self._greet()
         self._thread = threading.Thread(target=self._run, name="arm link", daemon=True)
         self._thread.start()
@@ -227,6 +227,7 @@ class ArmLink:
             with self._lock:
                 self._guard.take(state, header, time.monotonic())
                 self._garbage_before = self._client.garbage_count
+                self._foreign_before = self._client.foreign_count
 
     def _run(self) -> None:
         while not self._closing:
@@ -270,7 +271,8 @@ class ArmLink:
 
     def _problem(self, now_s: float) -> str:
         garbage = self._client.garbage_count - self._garbage_before
-        return self._guard.stream_problem(now_s, garbage) or self._guard.arm_problem()
+        foreign = self._client.foreign_count - self._foreign_before
+        return self._guard.stream_problem(now_s, garbage, foreign) or self._guard.arm_problem()
 
     def _fail(self, problem: str) -> None:
         self._fault = self._fault or problem

@@ -94,12 +94,13 @@ class StateGuard:
         """Newest measured joint positions (7,), radians; NaN before the first state."""
         return np.full(7, np.nan) if self.state is None else np.array(self.state.joint_positions)
 
-    def stream_problem(self, now_s: float, garbage: int = 0) -> str:
+    def stream_problem(self, now_s: float, garbage: int = 0, foreign: int = 0) -> str:
         """What is wrong with the states themselves, in one line; empty for nothing.
 
         Args:
             now_s: The time.
             garbage: Messages on the state port that were none, since the newest state.
+            foreign: States of another start of the server, since then.
         """
         if self._clock_problem:
             return self._clock_problem
@@ -110,7 +111,10 @@ class StateGuard:
             return ""
         if age_s < 0:
             return f"the clock of this machine jumped back by {-age_s:.2f} s"
-        cause = f"{garbage} messages were not valid" if garbage else self._lateness(now_s)
+        if foreign:
+            cause = "the Intera server was started anew"
+        else:
+            cause = f"{garbage} messages were not valid" if garbage else self._lateness(now_s)
         return (
             f"the newest state of the arm is {age_s:.2f} s old (allowed: "
             f"{self._cfg.state_timeout_s:g} s): {cause}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -187,8 +188,6 @@ def test_an_emergency_stop_in_mid_trajectory_ends_the_run(team: Team, watcher: W
 
 
 def test_closing_the_robot_node_gives_control_back(team: Team) -> None:
-    import signal
-
     team.attendant.enable(team.operator.poll, 20.0)
 
     def stop(record: object, _: bool) -> None:

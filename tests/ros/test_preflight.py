@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rclpy
 
 from damsel.bundle import Bundle
 from damsel.calibration import OBJECT_NAMES
@@ -181,8 +182,6 @@ def test_a_parameter_file_that_is_not_there_is_refused() -> None:
 
 
 def test_a_parameter_out_of_range_is_refused(tmp_path: Path, domain_id: int) -> None:
-    import rclpy
-
     rclpy.shutdown()  # the command starts ROS itself
     file = tmp_path / "mine.yaml"
     file.write_text(

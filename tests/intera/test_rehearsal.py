@@ -457,3 +457,20 @@ def test_a_robot_that_is_killed_and_a_master_that_is_gone(rehearsal: Rehearsal) 
         client.enable()
         client.claim()
         follow(client, 0.2)
+
+
+def test_one_command_starts_and_ends_it_all(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "damsel_intera.virtual.rehearse", "--free-ports"]
+    process = subprocess.Popen(
+        [*command, "--logs", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        assert b"the rehearsal is up" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.wait(20.0)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0
+    assert b"ends; the arm holds" in (tmp_path / "server.log").read_bytes()

@@ -344,6 +344,24 @@ def test_a_stop_is_answered_while_an_enable_is_under_way() -> None:
         assert time.monotonic() - begin_s < 0.5
 
 
+def test_while_motors_come_on_nobody_moves_the_arm() -> None:
+    class SlowRobot(FakeRobot):
+        def enable(self) -> None:
+            time.sleep(0.5)
+
+    robot = SlowRobot()
+    with served(robot) as addresses, connected(addresses) as client:
+        client.claim()
+        follow(client, 0.1)
+        with Client(addresses, "operator") as operator:
+            operator.hello()
+            with pytest.raises(NoAnswerError):
+                operator.enable(timeout_s=0.05)
+        held = robot.now.joint_positions
+        follow(client, 0.2)
+        assert robot.now.joint_positions == held
+
+
 def test_a_slow_move_goes_where_it_is_told() -> None:
     robot = FakeRobot()
     with served(robot) as addresses, connected(addresses) as client:
@@ -375,7 +393,9 @@ def test_states_that_are_not_finite_hold_and_are_not_passed_on() -> None:
     with served(robot) as addresses, connected(addresses) as client:
         client.claim()
         follow(client, 0.05)
+        robot.moves = False
         robot.now = replace(robot.now, joint_positions=(float("nan"),) * 7)
+        wait_for_hold(client, HoldReason.ROBOT_INVALID)
         state = wait_for(client, lambda state: state.hold_reason is HoldReason.ROBOT_INVALID)
         assert all(value == value for value in state.joint_positions)
         sent = [targets for _, targets in robot.sent[-5:]]

@@ -1,6 +1,6 @@
 """`python -m damsel_intera.virtual.rehearse`: roscore, virtual Sawyer and server, until Ctrl-C.
 
-All on the usual ports of this machine, so that the ROS 2 side finds them without being told.
+On the usual ports of this machine, where the ROS 2 side looks for them without being told.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
         default=os.environ.get("DAMSEL_INTERA_SDK"),
         help="folder with intera_interface, for --robot sdk (default: $DAMSEL_INTERA_SDK)",
     )
+    parser.add_argument(
+        "--free-ports", action="store_true", help="not the usual ports but any that are free"
+    )
     parser.add_argument("--logs", type=Path, help="folder for the processes' output")
     options = parser.parse_args(arguments)
     logs = options.logs or Path(tempfile.mkdtemp(prefix="damsel_rehearsal_"))
@@ -34,9 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
         if missing := missing_ros1():
             raise RobotPortError(missing)
         logs.mkdir(parents=True, exist_ok=True)
-        with Rehearsal(logs, sdk=options.sdk, addresses=Addresses()) as rehearsal:
+        addresses = None if options.free_ports else Addresses()
+        with Rehearsal(logs, sdk=options.sdk, addresses=addresses) as rehearsal:
             rehearsal.start(options.robot)
-            print(f"the rehearsal is up; ROS_MASTER_URI={rehearsal.master_uri}, logs in {logs}")
+            print(
+                f"the rehearsal is up: {rehearsal.addresses}, objects at "
+                f"{rehearsal.objects_address}, faults at {rehearsal.control_address}, "
+                f"ROS_MASTER_URI={rehearsal.master_uri}, logs in {logs}",
+                flush=True,
+            )
             while True:
                 time.sleep(0.5)
                 for name, process in rehearsal.processes.items():

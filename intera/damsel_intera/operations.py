@@ -7,6 +7,7 @@ import threading
 from typing import Callable, Tuple
 
 from damsel_intera.errors import InteraError, RefusedError, WireError
+from damsel_intera.logbook import Logbook
 from damsel_intera.reasons import HoldReason, Operation
 from damsel_intera.robot import RobotPort, fault_of
 from damsel_intera.supervisor import Supervisor
@@ -30,7 +31,7 @@ class Operations:
         supervisor: Supervisor,
         robot: RobotPort,
         wake: Callable[[], None],
-        log: Callable[[str], None],
+        log: Logbook,
     ) -> None:
         self._supervisor = supervisor
         self._robot = robot
@@ -86,7 +87,7 @@ class Operations:
         if error is not None:
             return self._refusal(envelope, request.operation, str(error))
         text = "enabled" if request.operation is Operation.ENABLE else "stopped"
-        self._log(f"{text} for {request.name!r}")
+        self._log.note(f"{text} for {request.name!r}")
         return self._answer(envelope, self._reply(request.operation, text))
 
     def _clear_faults(self, now_s: float) -> InteraError | None:
@@ -124,12 +125,12 @@ class Operations:
         threading.Thread(target=work, name=request.operation.name.lower(), daemon=True).start()
 
     def _hello(self, _header: Header, request: OperatorRequest, _now_s: float) -> OperatorReply:
-        self._log(f"greeted by {request.name!r}")
+        self._log.note(f"greeted by {request.name!r}")
         return self._reply(Operation.HELLO, "hello")
 
     def _claim(self, _header: Header, request: OperatorRequest, now_s: float) -> OperatorReply:
         lease = self._supervisor.claim(request.name, now_s)
-        self._log(f"{request.name!r} has control")
+        self._log.note(f"{request.name!r} has control")
         return self._reply(Operation.CLAIM, "you have control", lease_number=lease.number)
 
     def _release(self, header: Header, _request: OperatorRequest, now_s: float) -> OperatorReply:
@@ -138,7 +139,7 @@ class Operations:
 
     def _hold(self, _header: Header, request: OperatorRequest, now_s: float) -> OperatorReply:
         self._supervisor.hold(HoldReason.OPERATOR_HOLD, now_s)
-        self._log(f"hold, asked for by {request.name!r}")
+        self._log.note(f"hold, asked for by {request.name!r}")
         return self._reply(Operation.HOLD, "holding")
 
     def _begin_move(self, header: Header, request: OperatorRequest, now_s: float) -> OperatorReply:
@@ -178,7 +179,7 @@ class Operations:
         )
 
     def _refusal(self, envelope: Envelope, operation: Operation, text: str) -> Answer:
-        self._log(f"refused {operation.name}: {text}")
+        self._log.rarely(f"refused {operation.name}", f"refused {operation.name}: {text}")
         return self._answer(envelope, self._reply(operation, text, accepted=False))
 
     def _answer(self, envelope: Envelope, reply: OperatorReply) -> Answer:

@@ -35,7 +35,9 @@ __all__ = ["Server", "main"]
 
 Vector = Tuple[float, ...]
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NEARLY = 0.9  # a repetition that is due within a millisecond goes out now
+_PARTING_TICKS = 10
 _BURST = 100  # messages taken off a port before the other ports have their turn
 
 
@@ -61,7 +63,7 @@ class Server:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
-        self._operations = Operations(self._supervisor, robot, self._wake, self._log.note)
+        self._operations = Operations(self._supervisor, robot, self._wake, self._log)
         self._running = True
         self._sequence = 0
         self._robot_stamp_s = 0.0
@@ -89,11 +91,21 @@ class Server:
         for socket in (self._sockets.command, self._sockets.operator, self._wake_read):
             poller.register(socket, zmq.POLLIN)
         self._log.note(f"serving a {self._robot.kind} robot")
-        while self._running:
-            poller.poll(self._patience_ms())
-            self._pass(time.monotonic())
+        try:
+            while self._running:
+                poller.poll(self._patience_ms())
+                self._pass(time.monotonic())
+        finally:
+            self._part()
+
+    def _part(self) -> None:
+        """Leave an arm that holds; it is told for a while, as rospy sends in its own time."""
         self._supervisor.hold(HoldReason.RELEASED, time.monotonic())
-        self._send(self._supervisor.tick(time.monotonic()), time.monotonic())
+        for _ in range(_PARTING_TICKS):
+            now_s = time.monotonic()
+            self._supervisor.see_robot(self._robot.state(), now_s)
+            self._send(self._supervisor.tick(now_s), now_s)
+            time.sleep(self._cfg.tick_s)
         self._log.note("ends; the arm holds")
 
     def _patience_ms(self) -> int:
@@ -246,6 +258,12 @@ def main(arguments: list[str] | None = None) -> int:
             options.host, options.state_port, options.command_port, options.operator_port
         )
         key = load_key(options.key, "server") if options.key else None
+        if key is None and options.host not in _LOOPBACK:
+            print(
+                f"damsel_intera.server: warning: without --key, whoever reaches {options.host} "
+                "can move the arm",
+                file=sys.stderr,
+            )
         with ServerSockets(addresses, key) as sockets:
             robot = _robot(options.robot)
             try:

@@ -60,6 +60,7 @@ class FakeRobot:
         self.enables = 0
         self.stops = 0
         self.can_enable = True
+        self.moves = True
         self.silent_since_s: float | None = None
         self.timeout_s = 0.0
 
@@ -72,7 +73,8 @@ class FakeRobot:
 
     def command_positions(self, joint_positions: Sequence[float]) -> None:
         self.sent.append((time.monotonic(), tuple(joint_positions)))
-        self.now = replace(self.now, joint_positions=tuple(joint_positions))
+        if self.moves:
+            self.now = replace(self.now, joint_positions=tuple(joint_positions))
 
     def set_speed_ratio(self, ratio: float) -> None:
         pass

@@ -186,6 +186,7 @@ class VirtualSawyer:
 
     def _publish_joints(self, now_s: float) -> None:
         message = self._topics.joint_state(self._arm)
+        message.header.stamp += self._rospy.Duration.from_sec(self._faults.clock_s)
         if self._faults.invalid:
             message.position = [float("nan")] * len(message.position)
         for due in self._faults.pass_on(message, now_s):

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from damsel_intera.errors import InteraError, NoAnswerError, RobotPortError
 from damsel_intera.transport import Addresses
+from damsel_intera.virtual.__main__ import CONTROL_PORT, OBJECTS_PORT
 from damsel_intera.virtual.control import control
 
 __all__ = ["Rehearsal", "free_ports", "missing_ros1"]
@@ -62,15 +63,21 @@ class Rehearsal:
         logs: folder with a log of each.
     """
 
-    def __init__(self, logs: Path, *, sdk: Path | None = None) -> None:
+    def __init__(
+        self, logs: Path, *, sdk: Path | None = None, addresses: Addresses | None = None
+    ) -> None:
         """Choose ports; nothing is started yet.
 
         Args:
             logs: folder for the processes' output.
             sdk: folder with the vendor's SDK, for a server with `robot="sdk"`.
+            addresses: where the server shall listen; on free ports by default. With addresses the
+                virtual robot uses its usual ports, too.
         """
         master, control_port, objects_port, *ports = free_ports(6)
-        self.addresses = Addresses("127.0.0.1", *ports)
+        if addresses is not None:
+            control_port, objects_port = CONTROL_PORT, OBJECTS_PORT
+        self.addresses = addresses or Addresses("127.0.0.1", *ports)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.logs = logs
         self._sdk = sdk

@@ -12,6 +12,15 @@ __all__ = ["StateFaults"]
 
 T = TypeVar("T")
 
+_LIMITS = {
+    "drop": (0.0, 1.0),
+    "delay_s": (0.0, 10.0),
+    "duplicate": (0.0, 1.0),
+    "reorder": (0.0, 1.0),
+    "invalid": (0.0, 1.0),
+    "clock_s": (-1e5, 1e5),
+}
+
 
 @dataclass
 class StateFaults(Generic[T]):
@@ -23,6 +32,7 @@ class StateFaults(Generic[T]):
         duplicate: part of the messages that comes twice, 0 to 1.
         reorder: part of the messages that changes places with the next, 0 to 1.
         invalid: whether positions are not numbers.
+        clock_s: how far the robot's clock has been set forward, seconds; negative for back.
     """
 
     drop: float = 0.0
@@ -30,6 +40,7 @@ class StateFaults(Generic[T]):
     duplicate: float = 0.0
     reorder: float = 0.0
     invalid: bool = False
+    clock_s: float = 0.0
     _random: random.Random = field(default_factory=lambda: random.Random(0))
     _waiting: list[tuple[float, T]] = field(default_factory=list)
 
@@ -39,16 +50,16 @@ class StateFaults(Generic[T]):
         Raises:
             SettingError: If there is none of this name or the value is out of range.
         """
-        limits = {"drop": 1.0, "delay_s": 10.0, "duplicate": 1.0, "reorder": 1.0, "invalid": 1.0}
-        if name not in limits:
-            raise SettingError(f"no fault {name!r} of states; allowed: {', '.join(limits)}")
-        if not 0 <= value <= limits[name]:
-            raise SettingError(f"{name} is {value}; allowed: 0 to {limits[name]:g}")
+        if name not in _LIMITS:
+            raise SettingError(f"no fault {name!r} of states; allowed: {', '.join(_LIMITS)}")
+        low, high = _LIMITS[name]
+        if not low <= value <= high:
+            raise SettingError(f"{name} is {value}; allowed: {low:g} to {high:g}")
         setattr(self, name, bool(value) if name == "invalid" else float(value))
 
     def clear(self) -> None:
         """All off; what is delayed still comes, at once."""
-        self.drop = self.delay_s = self.duplicate = self.reorder = 0.0
+        self.drop = self.delay_s = self.duplicate = self.reorder = self.clock_s = 0.0
         self.invalid = False
         self._waiting = [(0.0, message) for _, message in self._waiting]
 

@@ -17,7 +17,7 @@ from damsel.kinematics import end_effector_position
 from damsel.perception import rest_positions
 from damsel.rigid import RigidTransform
 from damsel.scene import HOME_JOINT_POSITIONS
-from damsel_intera.wire import HoldReason, Operation
+from damsel_intera.wire import Activity, HoldReason, Operation
 from damsel_ros.backends.sawyer import SawyerBackend
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
 from tests.ros.intera_double import WATCHDOG_S, InteraDouble, free_addresses
@@ -199,6 +199,7 @@ def test_a_fault_holds_the_arm_names_its_cause_and_does_not_go_away_by_itself(
 ) -> None:
     strike, says = FAULTS[name]
     reset(robot)
+    until(lambda: server.state.activity is Activity.FOLLOWING)
     struck_s = time.monotonic()
     strike(server)
     lift = np.array([0.01, 0.0, 0.002])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from damsel_ros.backends.realtime import hurry
 from damsel_ros.backends.tick_clock import TickClock
 
 
@@ -62,3 +65,18 @@ def test_a_pause_that_was_meant_is_not_missed() -> None:
 
 def test_nothing_sent_is_no_jitter() -> None:
     assert make()[0].jitter_s() == (0.0, 0.0, 0.0)
+
+
+def test_priority_is_asked_for_and_never_insisted_upon(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def schedule(_: int, __: int, parameters: os.sched_param) -> None:
+        asked.append(parameters.sched_priority)
+        if parameters.sched_priority > 30:
+            raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", schedule)
+    assert hurry(0) == "ordinary"
+    assert asked == []
+    assert hurry(20) == "real-time 20"
+    assert hurry(40).startswith("ordinary (real-time 40 is not permitted")

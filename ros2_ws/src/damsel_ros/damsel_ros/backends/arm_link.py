@@ -24,6 +24,7 @@ from damsel_intera.keys import load_key
 from damsel_intera.transport import Addresses
 from damsel_intera.wire import OperatorReply
 from damsel_ros.backends.arm_motion import ArmMotion, MotionMode
+from damsel_ros.backends.realtime import hurry
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.backends.tick_clock import TickClock
 
@@ -71,7 +72,15 @@ class ArmLink:
         reply: What the server said of itself when it was greeted last.
     """
 
-    def __init__(self, client: Client, motion: ArmMotion, guard: StateGuard, period_s: float):
+    def __init__(
+        self,
+        client: Client,
+        motion: ArmMotion,
+        guard: StateGuard,
+        *,
+        period_s: float,
+        priority: int,
+    ) -> None:
         """Greet the server, hear the arm, and start the thread; nothing moves.
 
         Args:
@@ -79,6 +88,7 @@ class ArmLink:
             motion: What the joints are told.
             guard: Judges the states.
             period_s: Time between ticks.
+            priority: Real-time priority of the thread, where permitted; 0 for none.
 
         Raises:
             RobotError: If the server does not answer, refuses, or sends no states.
@@ -87,6 +97,8 @@ class ArmLink:
         self._motion = motion
         self._guard = guard
         self._clock = TickClock(period_s)
+        self._priority = priority
+        self._scheduling = ""
         self._lock = threading.Lock()
         self._closing = False
         self._wish: Wish | None = None
@@ -183,6 +195,7 @@ class ArmLink:
                 "state age [ms]": f"{1000 * self._guard.age_s(time.monotonic()):.1f}",
                 "command lateness p50, p99, max [ms]": f"{median:.2f}, {p99:.2f}, {largest:.2f}",
                 "ticks missed": str(self._clock.missed),
+                "command thread": self._scheduling,
                 "invalid messages": str(self._client.garbage_count),
                 "fault": self._fault,
             }
@@ -230,6 +243,7 @@ class ArmLink:
                 self._foreign_before = self._client.foreign_count
 
     def _run(self) -> None:
+        self._scheduling = hurry(self._priority)
         while not self._closing:
             self._clock.wait()
             self._receive()

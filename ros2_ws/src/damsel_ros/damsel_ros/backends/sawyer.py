@@ -71,7 +71,11 @@ class SawyerBackend:
         )
         try:
             link = ArmLink(
-                client, motion, StateGuard(cfg.guard), self._controller_cfg.safety.tick_period_s
+                client,
+                motion,
+                StateGuard(cfg.guard),
+                period_s=self._controller_cfg.safety.tick_period_s,
+                priority=cfg.realtime_priority,
             )
         except RobotError:
             client.close()

@@ -31,6 +31,7 @@ class SawyerCfg:
         slow_acceleration_fraction: Part of their acceleration limits used on it.
         placement_tolerance_m: How far from its start an object may be when a trajectory begins.
         confirm_timeout_s: How long a person has to put the objects back.
+        realtime_priority: Of the thread that commands the arm, where permitted; 0 for none.
     """
 
     addresses: Addresses = field(default_factory=Addresses)
@@ -43,6 +44,7 @@ class SawyerCfg:
     slow_acceleration_fraction: float = 0.3
     placement_tolerance_m: float = 0.005
     confirm_timeout_s: float = 600.0
+    realtime_priority: int = 20
 
 
 def sawyer_cfg_of(values: Mapping[str, Any]) -> SawyerCfg:
@@ -71,4 +73,5 @@ def sawyer_cfg_of(values: Mapping[str, Any]) -> SawyerCfg:
         slow_velocity_fraction=of["return_velocity_fraction"],
         placement_tolerance_m=of["placement_tolerance_m"],
         confirm_timeout_s=of["confirm_timeout_s"],
+        realtime_priority=of["realtime_priority"],
     )

@@ -82,4 +82,11 @@ SAWYER_PARAMETERS = (
         low=1.0,
         high=3600.0,
     ),
+    Parameter(
+        "sawyer.realtime_priority",
+        20,
+        "Real-time priority of the thread that commands the arm, where permitted; 0 for none.",
+        low=0,
+        high=90,
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from damsel_ros.attendant import Attendant
 from damsel_ros.conversions import pose_to_message
 from damsel_ros.nodes import NAMESPACE, start_nodes
 from damsel_ros.operator_client import Operator
-from damsel_ros.person import StandIn
+from damsel_ros.person import StandIn, TerminalPerson
 from damsel_ros.processes import NodeProcess, NodeProcesses
 from tests.ros.intera_double import InteraDouble, free_addresses
 from tests.ros.watcher import Watcher
@@ -197,3 +198,26 @@ def test_closing_the_robot_node_gives_control_back(team: Team) -> None:
         team.operator.adapt(1, stop)
     assert team.nodes["robot"].wait(5.0)
     assert team.server.state.hold_reason is HoldReason.RELEASED
+
+
+def test_without_a_terminal_the_operator_waits_until_somebody_has_enabled_the_arm(
+    team: Team, watcher: Watcher
+) -> None:
+    team.server.hold(HoldReason.DISABLED, enabled=False)
+    watcher.wait_until(lambda: watcher.health("robot") == "the robot is not enabled", 3.0)
+    said: list[str] = []
+    read, write = os.pipe()
+    with os.fdopen(read) as nobody:
+        attendant = Attendant(team.operator.node, TerminalPerson(said.append, nobody))
+        polled: list[float] = []
+
+        def poll() -> None:
+            team.operator.poll()
+            polled.append(time.monotonic())
+            if polled[-1] - polled[0] > 2.5:
+                team.server.change(enabled=True, hold_reason=HoldReason.NO_CONTROLLER)
+
+        attendant.enable(poll, 5.0)
+    os.close(write)
+    assert polled[-1] - polled[0] > 2.5
+    assert said == ["waiting for the arm to be enabled: call service robot/enable"]

@@ -459,7 +459,8 @@ def test_a_robot_that_is_killed_and_a_master_that_is_gone(rehearsal: Rehearsal) 
         follow(client, 0.2)
 
 
-def test_one_command_starts_and_ends_it_all(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_one_command_starts_and_ends_it_all(tmp_path: Path, end: signal.Signals) -> None:
     command = [sys.executable, "-m", "damsel_intera.virtual.rehearse", "--free-ports"]
     process = subprocess.Popen(
         [*command, "--logs", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -467,10 +468,13 @@ def test_one_command_starts_and_ends_it_all(tmp_path: Path) -> None:
     try:
         assert process.stdout is not None
         assert b"the rehearsal is up" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         process.wait(20.0)
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 0
-    assert b"ends; the arm holds" in (tmp_path / "server.log").read_bytes()
+    assert process.returncode == (0 if end is signal.SIGINT else -end)
+    deadline = time.monotonic() + 5.0
+    while b"ends; the arm holds" not in (tmp_path / "server.log").read_bytes():
+        assert time.monotonic() < deadline, "the server has stayed behind"
+        time.sleep(0.05)

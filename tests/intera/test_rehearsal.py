@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.ros1, pytest.mark.slow]
 SLACK_S = 0.05
 WATCHDOG_S = 0.1
 RATE_HZ = 90  # of 100, for the same reason
-STILL_RAD_S = 0.02
+STILL_RAD = 0.0005  # within 0.1 s
 
 
 @pytest.fixture(
@@ -70,18 +70,16 @@ def robot_kind(rehearsal: Rehearsal) -> str:
         return client.hello().robot
 
 
-def is_still(rehearsal: Rehearsal) -> bool:
-    return max(map(abs, rehearsal.inject("status")["joint_velocities"])) < STILL_RAD_S
-
-
 def rest(rehearsal: Rehearsal) -> list[float]:
     """Where the arm has come to rest."""
     deadline = time.monotonic() + 2.0
-    while not is_still(rehearsal):
-        assert time.monotonic() < deadline, "the arm does not come to rest"
-        time.sleep(0.02)
     joints: list[float] = rehearsal.inject("status")["joint_positions"]
-    return joints
+    while True:
+        time.sleep(0.1)
+        before, joints = joints, rehearsal.inject("status")["joint_positions"]
+        if max(abs(a - b) for a, b in zip(before, joints, strict=True)) < STILL_RAD:
+            return joints
+        assert time.monotonic() < deadline, "the arm does not come to rest"
 
 
 def assert_stays(rehearsal: Rehearsal, joints: list[float], seconds: float = 0.5) -> None:

@@ -1,8 +1,19 @@
-"""Sawyer's joint limits, as the robot itself publishes them on `/robot/joint_limits`."""
+"""Sawyer's joints and their limits, as the robot itself publishes them on `/robot/joint_limits`."""
 
 from __future__ import annotations
 
-__all__ = ["ACCELERATION", "EFFORT", "POSITION_HIGH", "POSITION_LOW", "VELOCITY"]
+__all__ = [
+    "ACCELERATION",
+    "EFFORT",
+    "JOINTS",
+    "JOINT_NAMES",
+    "POSITION_HIGH",
+    "POSITION_LOW",
+    "VELOCITY",
+]
+
+JOINT_NAMES = tuple(f"right_j{index}" for index in range(7))
+JOINTS = len(JOINT_NAMES)
 
 POSITION_LOW = (-3.0503, -3.8095, -3.0426, -3.0439, -2.9761, -2.9761, -4.7124)
 """(7,), radians."""

@@ -8,6 +8,7 @@ from typing import Callable, Tuple
 
 from damsel_intera.errors import InteraError, RefusedError, WireError
 from damsel_intera.logbook import Logbook
+from damsel_intera.operator_messages import NAME_BYTES, TEXT_BYTES
 from damsel_intera.reasons import HoldReason, Operation
 from damsel_intera.robot import RobotPort, fault_of
 from damsel_intera.supervisor import Supervisor
@@ -18,7 +19,6 @@ __all__ = ["Operations"]
 Envelope = Tuple[bytes, ...]
 Answer = Tuple[Envelope, bytes]
 
-_TEXT_LIMIT = 300
 # Always towards less motion, so whoever can reach the port may ask without a greeting.
 _WITHOUT_SESSION = frozenset({Operation.HELLO, Operation.STOP, Operation.HOLD})
 
@@ -165,14 +165,14 @@ class Operations:
         move_number: int = 0,
     ) -> OperatorReply:
         cfg = self._supervisor.cfg
-        data = text.encode("utf-8", "replace")[:_TEXT_LIMIT]
+        data = text.encode("utf-8", "replace")[:TEXT_BYTES]
         return OperatorReply(
             operation=operation,
             accepted=accepted,
             text=data.decode("utf-8", "ignore"),
             lease_number=lease_number,
             move_number=move_number,
-            sdk_version=self._version[:64],
+            sdk_version=self._version[:NAME_BYTES],
             robot=self._robot.kind,
             watchdog_s=cfg.watchdog_s,
             command_timeout_s=cfg.command_timeout_s,

@@ -128,9 +128,9 @@ class Server:
         targets = self._supervisor.tick(now_s)
         if targets != self._sent or now_s - self._sent_s >= _NEARLY * self._cfg.tick_s:
             self._send(targets, now_s)
-        self._report_hold()
-        fresh = state is not None and state.robot_stamp_s != self._robot_stamp_s
-        if fresh or now_s >= self._due_s:
+        news = self._report_hold()
+        news |= state is not None and state.robot_stamp_s != self._robot_stamp_s
+        if news or now_s >= self._due_s:
             # Ticks that come a little late do not put off the next ones, so the rate holds.
             on_time = self._due_s <= now_s < self._due_s + self._cfg.tick_s
             self._due_s = (self._due_s if on_time else now_s) + self._cfg.tick_s
@@ -187,11 +187,14 @@ class Server:
             self._log.rarely("send", str(error))
             self._supervisor.hold(HoldReason.SEND_FAILED, now_s)
 
-    def _report_hold(self) -> None:
+    def _report_hold(self) -> bool:
+        """Log why the arm holds, if that has changed; returns whether it has."""
         reason = self._supervisor.hold_reason
-        if reason is not self._last_hold:
-            self._last_hold = reason
-            self._log.note(f"holds: {reason.text}" if reason else "moves")
+        if reason is self._last_hold:
+            return False
+        self._last_hold = reason
+        self._log.note(f"holds: {reason.text}" if reason else "moves")
+        return True
 
     def _publish(self, state: RobotState | None, now_s: float) -> None:
         message = self._status.write(state, now_s)

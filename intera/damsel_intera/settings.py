@@ -24,6 +24,7 @@ class ServerCfg:
         follow_speed_ratio: part of the joints' velocity limits that the robot may use to follow
             targets; the controller's safety layer and the gauge limit the targets themselves.
         hold_resend_s: for so long a hold is repeated to the robot, then the robot is left alone.
+        fault_resend_s: the same where the robot has stopped by itself.
         move_settle_s: how long the arm may take to arrive after a slow move's end.
         move_tolerance_rad: how near every joint must come.
     """
@@ -37,6 +38,7 @@ class ServerCfg:
     target_slack_s: float = 0.05
     follow_speed_ratio: float = 1.0
     hold_resend_s: float = 1.0
+    fault_resend_s: float = 0.1
     move_settle_s: float = 3.0
     move_tolerance_rad: float = 0.02
 
@@ -52,6 +54,7 @@ class ServerCfg:
             ("target_slack_s", 0.2),
             ("follow_speed_ratio", 1.0),
             ("hold_resend_s", 10.0),
+            ("fault_resend_s", 10.0),
             ("move_settle_s", 30.0),
             ("move_tolerance_rad", 0.2),
         ):

@@ -35,6 +35,20 @@ _CONTENT_HOLDS = {
 }
 
 
+# Here the robot has stopped by itself. Once it listens again it must not be drawn back to where it
+# was when we heard of it.
+_ROBOT_STOPS = frozenset(
+    {
+        HoldReason.OPERATOR_STOP,
+        HoldReason.ESTOP,
+        HoldReason.COLLISION,
+        HoldReason.ROBOT_ERROR,
+        HoldReason.DISABLED,
+        HoldReason.STOPPED,
+    }
+)
+
+
 @dataclass(frozen=True)
 class Lease:
     """Permission to command.
@@ -202,7 +216,10 @@ class Supervisor:
         self.lease = None
         self._move = None
         self._targets = self._robot.joint_positions if self._robot else None
-        self._resend_until_s = now_s + self.cfg.hold_resend_s
+        stops = reason in _ROBOT_STOPS
+        self._resend_until_s = now_s + (
+            self.cfg.fault_resend_s if stops else self.cfg.hold_resend_s
+        )
         self._watchdog.stop()
 
     def refuse(self, refusal: Refusal) -> None:

@@ -35,7 +35,8 @@ pytestmark = [pytest.mark.ros1, pytest.mark.slow]
 SLACK_S = 0.05
 WATCHDOG_S = 0.1
 RATE_HZ = 90  # of 100, for the same reason
-STILL_RAD_S = 0.02
+LAG_RAD = 0.04  # 0.2 s behind, at the 0.2 rad/s of `follow`
+STILL_RAD = 0.0005  # within 0.1 s
 
 
 @pytest.fixture(
@@ -70,18 +71,16 @@ def robot_kind(rehearsal: Rehearsal) -> str:
         return client.hello().robot
 
 
-def is_still(rehearsal: Rehearsal) -> bool:
-    return max(map(abs, rehearsal.inject("status")["joint_velocities"])) < STILL_RAD_S
-
-
 def rest(rehearsal: Rehearsal) -> list[float]:
     """Where the arm has come to rest."""
     deadline = time.monotonic() + 2.0
-    while not is_still(rehearsal):
-        assert time.monotonic() < deadline, "the arm does not come to rest"
-        time.sleep(0.02)
     joints: list[float] = rehearsal.inject("status")["joint_positions"]
-    return joints
+    while True:
+        time.sleep(0.1)
+        before, joints = joints, rehearsal.inject("status")["joint_positions"]
+        if max(abs(a - b) for a, b in zip(before, joints, strict=True)) < STILL_RAD:
+            return joints
+        assert time.monotonic() < deadline, "the arm does not come to rest"
 
 
 def assert_stays(rehearsal: Rehearsal, joints: list[float], seconds: float = 0.5) -> None:
@@ -121,10 +120,10 @@ def test_commands_move_the_arm(rehearsal: Rehearsal, client: Client) -> None:
     before = rehearsal.inject("status")
     targets = follow(client, 1.0)
     after = rehearsal.inject("status")
-    assert after["joint_positions"] == pytest.approx(targets, abs=0.02)
-    assert after["joint_positions"][0] - before["joint_positions"][0] > 0.17
-    assert after["commands"] - before["commands"] >= 95
-    assert wait_for(client, lambda state: state.last_sequence == 100).refused_count == 0
+    assert after["joint_positions"] == pytest.approx(targets, abs=LAG_RAD)
+    assert after["joint_positions"][0] - before["joint_positions"][0] > 0.2 - LAG_RAD
+    assert after["commands"] - before["commands"] >= RATE_HZ
+    assert wait_for(client, lambda state: state.last_sequence == 100)
 
 
 def test_when_commands_stop_the_arm_holds(rehearsal: Rehearsal, client: Client) -> None:
@@ -251,7 +250,7 @@ def test_the_e_stop_in_mid_motion(rehearsal: Rehearsal, client: Client) -> None:
     wait_for(client, lambda state: state.enabled)
     client.claim()
     targets = follow(client, 0.3)
-    assert rehearsal.inject("status")["joint_positions"] == pytest.approx(targets, abs=0.02)
+    assert rehearsal.inject("status")["joint_positions"] == pytest.approx(targets, abs=LAG_RAD)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +322,7 @@ def test_a_few_states_lost_doubled_and_disordered_are_not_felt(
     rehearsal.inject("state_fault", {"drop": 0.2, "duplicate": 0.3, "reorder": 0.3})
     targets = follow(client, 1.0)
     assert wait_for(client, lambda state: state.activity is Activity.FOLLOWING)
-    assert rehearsal.inject("status")["joint_positions"] == pytest.approx(targets, abs=0.02)
+    assert rehearsal.inject("status")["joint_positions"] == pytest.approx(targets, abs=LAG_RAD)
 
 
 def test_a_robot_that_falls_silent_altogether(rehearsal: Rehearsal, client: Client) -> None:
@@ -459,7 +458,8 @@ def test_a_robot_that_is_killed_and_a_master_that_is_gone(rehearsal: Rehearsal) 
         follow(client, 0.2)
 
 
-def test_one_command_starts_and_ends_it_all(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_one_command_starts_and_ends_it_all(tmp_path: Path, end: signal.Signals) -> None:
     command = [sys.executable, "-m", "damsel_intera.virtual.rehearse", "--free-ports"]
     process = subprocess.Popen(
         [*command, "--logs", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -467,10 +467,13 @@ def test_one_command_starts_and_ends_it_all(tmp_path: Path) -> None:
     try:
         assert process.stdout is not None
         assert b"the rehearsal is up" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         process.wait(20.0)
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 0
-    assert b"ends; the arm holds" in (tmp_path / "server.log").read_bytes()
+    assert process.returncode == (0 if end is signal.SIGINT else -end)
+    deadline = time.monotonic() + 5.0
+    while b"ends; the arm holds" not in (tmp_path / "server.log").read_bytes():
+        assert time.monotonic() < deadline, "the server has stayed behind"
+        time.sleep(0.05)

@@ -239,6 +239,14 @@ def test_a_fault_holds_until_an_operator_clears_it(
     following.follow()
 
 
+def test_after_a_collision_the_arm_is_not_drawn_back(following: Bench) -> None:
+    following.changes = {"collision": True}
+    assert following.pass_time() == HOME
+    assert following.pass_time(0.08) == HOME
+    following.changes = {}
+    assert following.pass_time(0.03) is None
+
+
 def test_every_fault_of_the_robot_is_latched() -> None:
     assert {reason for reason, _ in FAULTS} <= LATCHED
     assert fault_of(robot_state()) is HoldReason.NONE

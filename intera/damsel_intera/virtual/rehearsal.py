@@ -185,7 +185,10 @@ class Rehearsal:
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         file = (self.logs / f"{name}.log").open("wb")
         self._files.append(file)
-        # In a group of its own, so that a Ctrl-C in the terminal comes to us alone.
+        # In a group of its own, so that a Ctrl-C in the terminal comes to us alone; but should we
+        # be killed, it is not to stay behind.
+        if setpriv := shutil.which("setpriv"):
+            command = [setpriv, "--pdeathsig", "TERM", *command]
         self.processes[name] = subprocess.Popen(
             command, stdout=file, stderr=file, env=environment, start_new_session=True
         )

@@ -26,8 +26,8 @@ from damsel.errors import DamselError
 from damsel.perception import ObjectPoses
 from damsel_intera.errors import InteraError
 from damsel_ros.backends import make_robot
-from damsel_ros.backends.arm_link import connect_client
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
+from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.bundle_path import default_bundle
 from damsel_ros.conversions import age_of, transform_from_pose

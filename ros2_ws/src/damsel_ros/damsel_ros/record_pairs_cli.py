@@ -28,7 +28,7 @@ from damsel.errors import InvalidConfigError, PerceptionError, RobotError
 from damsel.kinematics import end_effector_position
 from damsel_intera.client import Client
 from damsel_intera.errors import InteraError
-from damsel_ros.backends.arm_link import connect_client
+from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.set_up import sawyer_set_up
 
 __all__ = ["PairRecorder", "main", "record_pairs"]

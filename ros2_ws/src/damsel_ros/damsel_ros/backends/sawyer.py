@@ -15,11 +15,12 @@ from damsel.kinematics import JOINT_NAMES, end_effector_position
 from damsel.observation import OBSERVATION_LAYOUT
 from damsel.perception import ObjectPoses
 from damsel.rigid import RigidTransform
-from damsel_ros.backends.arm_link import ArmLink, Wish, connect_client
+from damsel_ros.backends.arm_link import ArmLink, Wish
 from damsel_ros.backends.arm_motion import ArmMotion
 from damsel_ros.backends.attended_reset import AttendedReset
 from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
+from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.backends.state_guard import StateGuard
 
 __all__ = ["SawyerBackend"]
@@ -164,8 +165,9 @@ class SawyerBackend:
         """Return what enabling still waits for, in one line; empty when the arm is enabled."""
         if self._link.busy:
             return "the robot is being enabled"
-        if self._link.wish_error:
-            raise RobotError(self._link.wish_error)
+        failure = self._link.wish_error or self._link.fault
+        if failure:
+            raise RobotError(failure)
         return ""
 
     def confirm_reset(self) -> None:

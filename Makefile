@@ -10,13 +10,21 @@ BIN := .venv/bin
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
 .DEFAULT_GOAL := help
-.PHONY: help adapt test check lint fast-tests format bench train setup setup-run clean
+.PHONY: help adapt rehearse fault-table test check lint fast-tests format bench train setup setup-run clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 adapt: setup-run ## adapt to a hidden task in simulation: make adapt [FAMILY=push GOAL=0.17,-0.04]
 	@$(BIN)/damsel-adapt $(if $(FAMILY),--family='$(FAMILY)') $(if $(GOAL),--goal='$(GOAL)') $(ARGS)
+
+rehearse: setup-run ## the same as adapt, through a virtual Sawyer, ROS 1 and the Intera server
+	@$(BIN)/damsel-rehearse $(if $(FAMILY),--family='$(FAMILY)') $(if $(GOAL),--goal='$(GOAL)') $(ARGS)
+
+fault-table: setup ## break everything once and write what came of it into docs/safety.md
+	@$(BIN)/python -m pytest tests/ros/test_sawyer_backend.py tests/ros/test_rehearsal.py \
+	-k "fault or lost" --fault-table .faults.json $(ARGS)
+	@$(BIN)/python docs/write_safety.py .faults.json
 
 test: setup ## run every test
 	@$(BIN)/python -m pytest $(ARGS)

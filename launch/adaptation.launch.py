@@ -15,6 +15,7 @@ def generate_launch_description() -> LaunchDescription:
     robot = LaunchConfiguration("robot")
     folder = PathJoinSubstitution([FindPackageShare("damsel_ros"), "config", robot])
     parameters = ParameterFile([folder, ".yaml"])
+    own = ParameterFile(LaunchConfiguration("parameters"))
     bundle = ParameterValue(LaunchConfiguration("bundle"), value_type=str)
     return LaunchDescription(
         [
@@ -22,12 +23,17 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "bundle", default_value="", description="Model bundle; empty for models/default."
             ),
+            DeclareLaunchArgument(
+                "parameters",
+                default_value=[folder, ".yaml"],
+                description="Parameter file of your own set-up.",
+            ),
             Node(
                 package="damsel_ros",
                 executable="task",
                 name="task",
                 namespace="damsel",
-                parameters=[parameters],
+                parameters=[parameters, own],
                 on_exit=Shutdown(reason="the task node ended"),
             ),
             Node(
@@ -35,7 +41,7 @@ def generate_launch_description() -> LaunchDescription:
                 executable="adapt",
                 name="adapt",
                 namespace="damsel",
-                parameters=[parameters, {"bundle": bundle}],
+                parameters=[parameters, own, {"bundle": bundle}],
                 on_exit=Shutdown(reason="the adapt node ended"),
             ),
         ]

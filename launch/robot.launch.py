@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, Shutdown
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
@@ -19,14 +19,28 @@ def generate_launch_description() -> LaunchDescription:
         [
             DeclareLaunchArgument("robot", default_value="sim", choices=["sim", "sawyer"]),
             DeclareLaunchArgument(
-                "mode", default_value="lockstep", choices=["lockstep", "realtime"]
+                "mode",
+                # A physical arm does not wait.
+                default_value=PythonExpression(
+                    ["'lockstep' if '", robot, "' == 'sim' else 'realtime'"]
+                ),
+                choices=["lockstep", "realtime"],
+            ),
+            DeclareLaunchArgument(
+                "parameters",
+                default_value=[folder, ".yaml"],
+                description="Parameter file of your own set-up.",
             ),
             Node(
                 package="damsel_ros",
                 executable="robot",
                 name="robot",
                 namespace="damsel",
-                parameters=[parameters, {"mode": LaunchConfiguration("mode")}],
+                parameters=[
+                    parameters,
+                    ParameterFile(LaunchConfiguration("parameters")),
+                    {"mode": LaunchConfiguration("mode")},
+                ],
                 on_exit=Shutdown(reason="the robot node ended"),
             ),
         ]

@@ -1,4 +1,8 @@
-"""Imports point one way: core <- sim <- training, and core <- damsel_ros."""
+"""Imports point one way: core <- sim <- training, and core <- damsel_ros.
+
+The bridge's package stands alone, so that it runs next to a robot where nothing else is installed;
+only its virtual robot is made of the simulation.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 PACKAGES = {
     "damsel": ROOT / "core" / "damsel",
+    "damsel_intera": ROOT / "intera" / "damsel_intera",
     "damsel_sim": ROOT / "sim" / "damsel_sim",
     "damsel_training": ROOT / "training" / "damsel_training",
     "damsel_ros": ROOT / "ros2_ws" / "src" / "damsel_ros" / "damsel_ros",
@@ -21,22 +26,28 @@ OURS = {*PACKAGES, "damsel_msgs"}
 
 ALLOWED_OURS = {
     "damsel": {"damsel"},
+    "damsel_intera": {"damsel_intera"},
     "damsel_sim": {"damsel", "damsel_sim"},
     "damsel_training": {"damsel", "damsel_sim", "damsel_training"},
-    "damsel_ros": {"damsel", "damsel_msgs", "damsel_ros"},
+    "damsel_ros": {"damsel", "damsel_intera", "damsel_msgs", "damsel_ros"},
 }
 
 # What must stay out of a layer, so that it installs and starts without it.
 TORCH = {"torch", "stable_baselines3", "tensorboard", "onnx", "onnxscript"}
 PHYSICS = {"mujoco", "gymnasium"}
-ROS = {"rclpy", "launch", "launch_ros", "ament_index_python", "std_msgs", "geometry_msgs"}
+ROS2 = {"rclpy", "launch", "launch_ros", "ament_index_python"}
+ROS = ROS2 | {"std_msgs", "geometry_msgs"}
+ROS1 = {"rospy", "rosgraph", "genpy", "genmsg"}
+VENDOR = {"intera_interface", "intera_core_msgs"}
 FORBIDDEN_OTHERS = {
-    "damsel": TORCH | PHYSICS | ROS,
-    "damsel_sim": TORCH | ROS,
-    "damsel_training": ROS,
-    "damsel_ros": TORCH | PHYSICS,
+    "damsel": TORCH | PHYSICS | ROS | ROS1 | VENDOR,
+    "damsel_intera": TORCH | PHYSICS | ROS2 | {"numpy"},
+    "damsel_sim": TORCH | ROS | ROS1 | VENDOR,
+    "damsel_training": ROS | ROS1 | VENDOR,
+    "damsel_ros": TORCH | PHYSICS | ROS1 | VENDOR,
 }
 
+VIRTUAL_ROBOT = PACKAGES["damsel_intera"] / "virtual"
 SIM_BACKEND = PACKAGES["damsel_ros"] / "backends" / "sim.py"
 
 
@@ -65,7 +76,11 @@ def broken_rules(package: str, module: Path, names: set[str]) -> set[str]:
     allowed = set(ALLOWED_OURS[package])
     if module == SIM_BACKEND:
         allowed.add("damsel_sim")
-    return (names & OURS) - allowed | names & FORBIDDEN_OTHERS[package]
+    forbidden = set(FORBIDDEN_OTHERS[package])
+    if module.is_relative_to(VIRTUAL_ROBOT):
+        allowed |= {"damsel", "damsel_sim"}
+        forbidden -= {"mujoco", "numpy"}
+    return (names & OURS) - allowed | names & forbidden
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -89,6 +104,9 @@ def test_there_is_something_to_check(package: str) -> None:
         ("damsel", "import mujoco"),
         ("damsel", "def late():\n    from damsel_sim.env import BatchedEnv"),
         ("damsel", "import importlib\nimportlib.import_module('rclpy.node')"),
+        ("damsel_intera", "from damsel.errors import DamselError"),
+        ("damsel_intera", "import numpy as np"),
+        ("damsel_sim", "import rospy"),
         ("damsel_sim", "import damsel_training.cli"),
         ("damsel_sim", "if True:\n    import torch.nn as nn"),
         ("damsel_training", "from damsel_ros.nodes import start_nodes"),
@@ -102,3 +120,16 @@ def test_an_import_that_points_back_is_found(package: str, source: str) -> None:
 def test_the_simulated_backend_may_import_the_simulation() -> None:
     assert SIM_BACKEND.is_file()
     assert not broken_rules("damsel_ros", SIM_BACKEND, {"damsel_sim"})
+
+
+def test_the_virtual_robot_may_import_the_simulation() -> None:
+    module = VIRTUAL_ROBOT / "arm.py"
+    assert module.is_file()
+    assert not broken_rules("damsel_intera", module, {"damsel", "damsel_sim", "mujoco", "numpy"})
+    assert broken_rules("damsel_intera", module, {"rclpy"})
+
+
+@pytest.mark.parametrize("module", sorted(modules("damsel_intera")), ids=lambda path: path.stem)
+def test_next_to_the_robot_python_38_will_do(module: Path) -> None:
+    if not module.is_relative_to(VIRTUAL_ROBOT):
+        ast.parse(module.read_text(encoding="utf-8"), feature_version=(3, 8))

@@ -195,8 +195,22 @@ class EndEffectorController:
         changed: BoolArray = np.logical_or.reduce(np.abs(applied - asked) > 1e-9, axis=1)
         return applied, ~finite | changed
 
+    def begin_joints(self, joint_goal: Array) -> None:
+        """Open a step towards a joint goal (n, 7) in radians, near the commanded joints.
+
+        For slow motions of the posture, which no displacement of the end effector can ask for.
+        `tick` carries the step out, through the safety layer like any other.
+        """
+        self._goal = joint_goal.copy()
+        self._set_point = end_effector_position(joint_goal, self._model)
+
+    def begin_stop(self) -> None:
+        """Open a step in which the joints come to rest as fast as the safety layer allows."""
+        # Whatever is not finite, the safety layer answers with the braking that it vouches for.
+        self._goal = np.full_like(self._goal, np.nan)
+
     def tick(self, tick: int) -> tuple[Array, Array, BoolArray]:
-        """Joint command of one tick of the step that `begin` opened.
+        """Joint command of one tick of the step that `begin` or `begin_joints` opened.
 
         Args:
             tick: 0 for the first after `begin`; any later number holds at the goal.

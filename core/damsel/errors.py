@@ -14,6 +14,7 @@ __all__ = [
     "InvalidConfigError",
     "InvalidTaskError",
     "InvalidTrajectoryError",
+    "PerceptionError",
     "RobotError",
     "RobotTimeoutError",
     "brief",
@@ -50,6 +51,10 @@ class InvalidTrajectoryError(DamselError):
 
 class RobotError(DamselError):
     """The robot cannot do what was asked, or has stopped."""
+
+
+class PerceptionError(RobotError):
+    """Where an object is cannot be told now; the arm holds until it can."""
 
 
 class RobotTimeoutError(RobotError):

@@ -33,14 +33,26 @@ class PackageSet:
     before: tuple[str, ...] = ()
 
 
-RUN = PackageSet("packages-run", "packages to run: simulation, ROS 2 and its build tools")
+_COMMANDS = {
+    "damsel-adapt": "damsel_ros.adapt_cli",
+    "damsel-preflight": "damsel_ros.preflight_cli",
+    "damsel-record-pairs": "damsel_ros.record_pairs_cli",
+    "damsel-rehearse": "damsel_ros.rehearse_cli",
+}
+"""Commands of the ROS 2 packages, which colcon installs where no PATH leads, by module."""
+
+RUN = PackageSet(
+    "packages-run",
+    "packages to run: simulation, ROS 2 and its build tools",
+    extras=("sawyer",),
+)
 """What adaptation needs; no torch."""
 
 # torch goes first and alone: what depends on it must take this build, whatever index it is from.
 ALL = PackageSet(
     "packages-all",
     "packages to train, test and develop",
-    extras=("train", "view", "dev"),
+    extras=("sawyer", "train", "view", "dev"),
     before=("torch",),
 )
 """Everything."""
@@ -141,17 +153,21 @@ class Environment:
         startup = (Path(__file__).parent / "overlay_startup.py").read_text(encoding="utf-8")
         _write_if_changed(site_packages / "damsel_overlay.py", startup)
         _write_if_changed(site_packages / "damsel_overlay.pth", "import damsel_overlay\n")
+        for name, module in _COMMANDS.items():
+            self._write_command(name, module)
+
+    def _write_command(self, name: str, module: str) -> None:
         # A shell script, because the first line of a Python script cannot hold every path.
-        script = self._layout.venv / "bin" / "damsel-adapt"
+        script = self._layout.venv / "bin" / name
         lines = ["#!/bin/sh"]
         if distro := self._ros.sourced_distro:
             lines += [
                 'if [ -z "$ROS_DISTRO" ]; then',
-                f"  echo 'damsel-adapt: error: made for a sourced ROS 2 {distro}; source it' >&2",
+                f"  echo '{name}: error: made for a sourced ROS 2 {distro}; source it' >&2",
                 "  exit 1",
                 "fi",
             ]
-        lines.append(f"exec '{_quoted(self._layout.python)}' -P -m damsel_ros.adapt_cli \"$@\"")
+        lines.append(f"exec '{_quoted(self._layout.python)}' -P -m {module} \"$@\"")
         _write_if_changed(script, "\n".join([*lines, ""]))
         script.chmod(0o755)
 

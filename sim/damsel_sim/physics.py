@@ -33,7 +33,7 @@ from damsel.scene import (
     drawer_handle_position,
 )
 
-__all__ = ["PhysicsStep", "TabletopPhysics", "load_model", "model_path"]
+__all__ = ["JointServo", "PhysicsStep", "TabletopPhysics", "load_model", "model_path"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -67,7 +67,7 @@ class PhysicsStep(NamedTuple):
     peak_contact_force: Array
 
 
-class _Servo:
+class JointServo:
     """The joints' own servo loop: feed-forward of velocity, friction and nominal inertia.
 
     A position actuator pulls with kp (ctrl - q) - kv qd. Adding (kv v + D v + M a) / kp to the
@@ -133,7 +133,7 @@ class TabletopPhysics:
         self.rows = rows
         tick_period_s = self.cfg.safety.tick_period_s
         substeps = round(tick_period_s / self.model.opt.timestep)
-        self._servo = _Servo(self.model, substeps, tick_period_s)
+        self._servo = JointServo(self.model, substeps, tick_period_s)
         self._controller = EndEffectorController(self.cfg, rows)
         self._rollout = Rollout(nthread=threads)
         self._data = [mujoco.MjData(self.model) for _ in range(max(threads, 1))]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel.bundle import Bundle
-from damsel.errors import RobotError
+from damsel.errors import PerceptionError, RobotError
 from damsel.observation import OBSERVATION_LAYOUT
 from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription
 
@@ -31,6 +31,8 @@ class DoubleRobot:
         self.position = np.zeros(3)
         self.calls: list[str] = []
         self.fail_with = ""
+        self.pending = ""
+        self.lose_objects = ""
 
     def connect(self) -> None:
         self.calls.append("connect")
@@ -42,7 +44,14 @@ class DoubleRobot:
         self._do("reset")
         self.position = np.zeros(3)
 
+    def pending_reset(self) -> str:
+        if self.fail_with:
+            raise RobotError(self.fail_with)
+        return self.pending
+
     def observe(self) -> Array:
+        if self.lose_objects:
+            raise PerceptionError(self.lose_objects)
         return np.concatenate([self.position, np.zeros(9)])
 
     def step(self, displacement_base: Array) -> AppliedStep:

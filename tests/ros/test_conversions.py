@@ -14,7 +14,7 @@ from rcl_interfaces.msg import ParameterType, ParameterValue
 from rclpy.serialization import deserialize_message, serialize_message
 
 from damsel.adaptation import TrajectoryRecord
-from damsel.errors import RobotError
+from damsel.errors import InvalidConfigError, RobotError
 from damsel.observation import OBSERVATION_LAYOUT
 from damsel_msgs.msg import EndEffectorCommand
 from damsel_ros import conversions
@@ -140,3 +140,25 @@ def test_a_robot_that_leaves_something_out_is_refused(index: int) -> None:
     values[index] = ParameterValue()
     with pytest.raises(RobotError, match="does not give its backend, control_rate_hz"):
         conversions.description_from_parameters(values)
+
+
+def test_a_pose_comes_back_as_the_transform_that_it_was_made_of() -> None:
+    turn = (0.0, 0.0, np.sqrt(0.5), np.sqrt(0.5))
+    message = conversions.pose_to_message((0.5, 0.1, -0.07), turn, Time(sec=7))
+    assert (message.header.frame_id, message.header.stamp.sec) == ("base", 7)
+    transform = conversions.transform_from_pose(message.pose)
+    np.testing.assert_allclose(transform.apply(np.array([1.0, 0.0, 0.0])), [0.5, 1.1, -0.07])
+
+
+def test_a_pose_that_was_never_filled_in_is_refused() -> None:
+    # A new message has w = 1; a publisher in another language may have left it at 0.
+    message = conversions.pose_to_message((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), Time())
+    with pytest.raises(InvalidConfigError, match="quaternion"):
+        conversions.transform_from_pose(message.pose)
+
+
+def test_ages_are_signed_seconds() -> None:
+    assert conversions.age_of(Time(sec=9, nanosec=900_000_000), Time(sec=10)) == pytest.approx(0.1)
+    assert conversions.age_of(Time(sec=11), Time(sec=10, nanosec=500_000_000)) == pytest.approx(
+        -0.5
+    )

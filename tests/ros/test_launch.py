@@ -67,9 +67,9 @@ def test_a_launch_with_a_bad_goal_says_so_and_ends(long_bundle: Path) -> None:
     assert "damsel-adapt: error: push goal (9.0, 9.0) is out of range" in done.stdout
 
 
-def test_a_launch_for_an_arm_that_is_not_available_says_so_and_ends(long_bundle: Path) -> None:
+def test_a_launch_for_an_arm_that_does_not_answer_says_so_and_ends(long_bundle: Path) -> None:
     done = launch(robot="sawyer", bundle=str(long_bundle))
-    assert "not available in this version; allowed: sim" in done.stdout
+    assert "Intera server: no answer from tcp://127.0.0.1:47103" in done.stdout
 
 
 def pid_of(process: str, log: str) -> str:

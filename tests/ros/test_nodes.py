@@ -31,7 +31,7 @@ BAD_PARAMETERS = [
     ("robot", "joint_state_rate_hz", "often", "a number with a decimal point in [1, 200]"),
     ("robot", "mode", "fast", "lockstep or realtime"),
     ("robot", "backend", "panda", "sim or sawyer"),
-    ("robot", "backend", "sawyer", "not available in this version"),
+    ("robot", "backend", "sawyer", "mode is lockstep with backend sawyer; allowed: realtime"),
     ("robot", "control_rate_hz", "40.0", "unknown parameter 'control_rate_hz'"),
     ("robot", "comand_timeout_s", "1.0", "unknown parameter 'comand_timeout_s'"),
     ("task", "family", "lift", "push, door, drawer"),

@@ -161,3 +161,60 @@ def test_trajectory_ids_stay_in_uint32() -> None:
     )
     assert loop.reset(0.0)[0].trajectory == 0xFFFFFFFF
     assert loop.reset(0.0)[0].trajectory == 1
+
+
+# A reset that takes its time
+
+
+def test_a_reset_that_takes_time_begins_the_trajectory_when_it_is_done() -> None:
+    loop, robot = make_loop(Mode.REALTIME)
+    robot.pending = "somebody puts the objects back"
+    assert loop.reset(0.0) == []
+    assert (loop.phase, loop.reason) == (Phase.RESETTING, robot.pending)
+    # However long it takes, nobody is late with a command.
+    assert loop.tick(60.0) == []
+    robot.pending = ""
+    (observed,) = loop.tick(60.05)
+    assert isinstance(observed, Observed)
+    assert (loop.phase, loop.reason) == (Phase.RUNNING, "")
+    assert loop.command(observed.trajectory, 0, FORWARD, 60.1)
+
+
+def test_a_reset_that_fails_later_leaves_the_arm_held() -> None:
+    loop, robot = make_loop(Mode.REALTIME)
+    robot.pending = "somebody puts the objects back"
+    loop.reset(0.0)
+    robot.fail_with = "nobody confirmed"
+    assert loop.tick(1.0) == []
+    assert (loop.phase, loop.reason, loop.faulted) == (Phase.HOLDING, "nobody confirmed", True)
+    assert robot.calls[-1] == "hold"
+
+
+def test_a_hold_ends_a_reset() -> None:
+    loop, robot = make_loop(Mode.REALTIME)
+    robot.pending = "somebody puts the objects back"
+    loop.reset(0.0)
+    assert loop.hold("canceled") == []
+    assert (loop.phase, loop.reason) == (Phase.HOLDING, "canceled")
+    robot.pending = ""
+    assert loop.tick(1.0) == []
+    assert loop.phase is Phase.HOLDING
+
+
+def test_commands_do_nothing_during_a_reset() -> None:
+    loop, robot = make_loop(Mode.REALTIME)
+    robot.pending = "somebody puts the objects back"
+    loop.reset(0.0)
+    assert loop.command(7, 0, FORWARD, 0.1) == []
+    assert "step" not in robot.calls
+
+
+def test_lost_objects_hold_the_arm_and_have_the_trajectory_made_again() -> None:
+    loop, robot = make_loop(Mode.REALTIME)
+    loop.reset(0.0)
+    loop.command(7, 0, FORWARD, 0.01)
+    robot.lose_objects = "no pose of the block for 0.31 s"
+    (held,) = loop.tick(0.05)
+    assert (held.status, held.reason) == (Status.HELD, robot.lose_objects)
+    assert loop.phase is Phase.HOLDING
+    assert robot.calls[-1] == "hold"

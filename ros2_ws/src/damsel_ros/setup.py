@@ -48,7 +48,11 @@ setup(
             "task = damsel_ros.task_node:main",
             "adapt = damsel_ros.adapt_node:main",
             "composed = damsel_ros.composed:main",
+            "object_bridge = damsel_ros.object_bridge_node:main",
             "damsel-adapt = damsel_ros.adapt_cli:main",
+            "damsel-preflight = damsel_ros.preflight_cli:main",
+            "damsel-record-pairs = damsel_ros.record_pairs_cli:main",
+            "damsel-rehearse = damsel_ros.rehearse_cli:main",
         ],
     },
 )

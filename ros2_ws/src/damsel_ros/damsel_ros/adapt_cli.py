@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
 from types import FrameType
@@ -25,19 +26,22 @@ from damsel.errors import DamselError, RobotError
 from damsel.results import AdaptationResult, write_json
 from damsel_msgs.msg import TrajectoryRecord
 from damsel_ros.adapt_options import Options, parse_options
+from damsel_ros.attendant import Attendant
 from damsel_ros.node_main import prepare_dds
-from damsel_ros.nodes import NAMESPACE, start_nodes
+from damsel_ros.nodes import NAMESPACE, Parameter, start_nodes
 from damsel_ros.operator_client import Operator
+from damsel_ros.person import Person, TerminalPerson
 from damsel_ros.processes import NodeProcesses, free_domain_id
 from damsel_ros.progress import ProgressLines
 from damsel_ros.run_result import result_of
 
-__all__ = ["main", "run"]
+__all__ = ["AT_A_TERMINAL", "Surroundings", "main", "run"]
 
 PROGRAM = "damsel-adapt"
 EXIT_FAILED = 1
 
 _START_TIMEOUT_S = 20.0
+_ENABLE_TIMEOUT_S = 25.0  # the vendor allows five seconds for each of reset and enable
 
 
 def main() -> None:
@@ -45,31 +49,54 @@ def main() -> None:
     sys.exit(run(remove_ros_args(sys.argv)[1:]))
 
 
-def run(argv: Sequence[str]) -> int:
+@dataclass(frozen=True)
+class Surroundings:
+    """What is around the three nodes, if anything.
+
+    Attributes:
+        person: Looks after a physical arm.
+        overrides: Parameters of the nodes, by node and name.
+        extra: Names of further nodes to start.
+    """
+
+    person: Callable[[Callable[[str], None]], Person]
+    overrides: Mapping[str, Mapping[str, Parameter]] = field(default_factory=dict)
+    extra: Sequence[str] = ()
+
+
+AT_A_TERMINAL = Surroundings(person=TerminalPerson)
+"""What `damsel-adapt` has around it."""
+
+
+def run(
+    argv: Sequence[str], surroundings: Surroundings = AT_A_TERMINAL, program: str = PROGRAM
+) -> int:
     """Run one adaptation and return the exit code.
 
     Args:
         argv: Arguments without the program's name.
+        surroundings: What is around the nodes.
+        program: Name for messages.
     """
     try:
         options = parse_options(argv)
     except DamselError as error:
-        return _fail(error, EXIT_BAD_INPUT)
+        return _fail(error, EXIT_BAD_INPUT, program)
     interrupt = _Interrupt()
     try:
-        result = _adapt(options, interrupt)
+        result = _adapt(options, interrupt, surroundings)
     except _InterruptedError:
-        print(f"{PROGRAM}: interrupted, {interrupt.aftermath}", file=sys.stderr)
+        print(f"{program}: interrupted, {interrupt.aftermath}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except DamselError as error:
-        return _fail(error, EXIT_FAILED)
+        return _fail(error, EXIT_FAILED, program)
     print()
     print(result.table())
     if options.json is not None:
         try:
             write_json(result, options.json)
         except OSError as error:
-            return _fail(error, EXIT_FAILED)
+            return _fail(error, EXIT_FAILED, program)
     return 0
 
 
@@ -99,7 +126,7 @@ class _Interrupt:
         self._asked = True
 
 
-def _adapt(options: Options, interrupt: _Interrupt) -> AdaptationResult:
+def _adapt(options: Options, interrupt: _Interrupt, surroundings: Surroundings) -> AdaptationResult:
     """Start the nodes, adapt, and stop the nodes whatever happens."""
     with ExitStack() as stack:
         prepare_dds()
@@ -115,10 +142,16 @@ def _adapt(options: Options, interrupt: _Interrupt) -> AdaptationResult:
                 bundle=options.bundle.path,
                 composed=options.composed,
                 run_folder=run_folder,
+                parameters=() if options.parameters is None else (options.parameters,),
+                overrides=surroundings.overrides,
+                extra=surroundings.extra,
             )
+        attendants: list[Attendant] = []
 
         def check() -> None:
             interrupt.check()
+            for attendant in attendants:
+                attendant.poll()
             dead = processes.first_dead()
             if dead is not None:
                 raise RobotError(f"the {dead.name} node died: {dead.cause_of_death}")
@@ -131,6 +164,10 @@ def _adapt(options: Options, interrupt: _Interrupt) -> AdaptationResult:
         progress = ProgressLines(sys.stdout, horizon=options.bundle.horizon)
         try:
             operator.wait_for_nodes(_START_TIMEOUT_S)
+            if options.robot != "sim":
+                attendant = Attendant(operator.node, surroundings.person(progress.say))
+                attendant.enable(operator.poll, _ENABLE_TIMEOUT_S)
+                attendants.append(attendant)
             operator.set_task(options.task)
             finished = operator.adapt(options.iterations, _shower(progress))
         except BaseException:
@@ -155,8 +192,8 @@ def _shower(progress: ProgressLines) -> Callable[[TrajectoryRecord, bool], None]
     return show
 
 
-def _fail(error: Exception, exit_code: int) -> int:
-    print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+def _fail(error: Exception, exit_code: int, program: str) -> int:
+    print(f"{program}: error: {error}", file=sys.stderr)
     return exit_code
 
 

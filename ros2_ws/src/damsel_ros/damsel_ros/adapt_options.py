@@ -16,7 +16,10 @@ from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.bundle_path import default_bundle
 from damsel_ros.robot_loop import Mode
 
-__all__ = ["DEFAULT_TASK", "Options", "parse_options"]
+__all__ = ["DEFAULT_MODES", "DEFAULT_TASK", "Options", "parse_options"]
+
+DEFAULT_MODES = {"sim": Mode.LOCKSTEP.value, "sawyer": Mode.REALTIME.value}
+"""Who makes the control steps of a backend unless told otherwise."""
 
 DEFAULT_TASK = Task("door", (0.62,))
 """The hidden task when none is named."""
@@ -35,6 +38,7 @@ class Options:
         composed: Whether the nodes share one process.
         attach: Whether to use nodes that are running instead of starting them.
         json: Where to write the result, if anywhere.
+        parameters: Parameter file of one's own, if any.
     """
 
     task: Task
@@ -45,6 +49,7 @@ class Options:
     composed: bool
     attach: bool
     json: Path | None
+    parameters: Path | None = None
 
 
 def parse_options(argv: Sequence[str]) -> Options:
@@ -66,6 +71,17 @@ def parse_options(argv: Sequence[str]) -> Options:
     json = Path(given.json) if given.json else None
     if json is not None:
         _check_writable(json)
+    parameters = Path(given.parameters) if given.parameters else None
+    if parameters is not None and not parameters.is_file():
+        raise InvalidConfigError(
+            f"--parameters {brief(given.parameters)} is not there; allowed: a ROS parameter file"
+        )
+    mode = given.mode or DEFAULT_MODES[given.robot]
+    if given.robot != "sim" and mode == Mode.LOCKSTEP.value:
+        raise InvalidConfigError(
+            f"--mode is lockstep with --robot {given.robot}; allowed: realtime, a physical arm "
+            "does not wait"
+        )
     bundle = Bundle.load(Path(given.bundle) if given.bundle else default_bundle())
     make_robot(given.robot).description.check_fits(bundle)
     return Options(
@@ -73,10 +89,11 @@ def parse_options(argv: Sequence[str]) -> Options:
         bundle=bundle,
         iterations=given.iterations,
         robot=given.robot,
-        mode=given.mode,
+        mode=mode,
         composed=given.composed,
         attach=given.attach,
         json=json,
+        parameters=parameters,
     )
 
 
@@ -99,13 +116,18 @@ def _parser() -> OneLineParser:
     parser.add_argument("--robot", default="sim", choices=BACKEND_NAMES, help="which arm")
     parser.add_argument(
         "--mode",
-        default=Mode.LOCKSTEP.value,
-        choices=[mode.value for mode in Mode],
-        help="lockstep: as fast as it goes; realtime: 20 control steps a second",
+        default="",
+        choices=["", *(mode.value for mode in Mode)],
+        metavar="{lockstep,realtime}",
+        help="lockstep: as fast as it goes; realtime: 20 control steps a second, which is the "
+        "default for a physical arm",
     )
     parser.add_argument("--composed", action="store_true", help="all nodes in one process")
     parser.add_argument(
         "--attach", action="store_true", help="use running nodes instead of starting them"
+    )
+    parser.add_argument(
+        "--parameters", default="", metavar="FILE", help="ROS parameter file of your own set-up"
     )
     parser.add_argument("--json", default="", metavar="FILE", help="write the result here")
     return parser

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Point, Vector3
+from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
 from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from sensor_msgs.msg import JointState
@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 
 from damsel.errors import RobotError
 from damsel.observation import BLOCK, DOOR_HANDLE, DRAWER_HANDLE, END_EFFECTOR, OBSERVATION_DIM
+from damsel.rigid import RigidTransform
 from damsel_msgs.msg import EndEffectorCommand, Observation, Reward, TrajectoryRecord
 from damsel_ros.adapt_effects import Progress
 from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription
@@ -24,6 +25,8 @@ __all__ = [
     "ADAPT_DIAGNOSTICS",
     "DESCRIBING_PARAMETERS",
     "FRAME_BASE",
+    "ROBOT_DIAGNOSTICS",
+    "age_of",
     "applied_from_message",
     "applied_to_message",
     "command_to_message",
@@ -33,13 +36,18 @@ __all__ = [
     "joint_states_to_message",
     "observed_from_message",
     "observed_to_message",
+    "pose_to_message",
     "progress_to_message",
     "reward_to_message",
     "rewarded_from_message",
+    "transform_from_pose",
 ]
 
 ADAPT_DIAGNOSTICS = "damsel: adapt"
 """Name under which the adapt node speaks on `/diagnostics`; an operator takes it as a heartbeat."""
+
+ROBOT_DIAGNOSTICS = "damsel: robot"
+"""Name under which the robot node speaks there."""
 
 FRAME_BASE = "base"
 """Frame of every position and displacement (REP-103: metres, right-handed)."""
@@ -217,3 +225,29 @@ def diagnostics_to_message(
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
     return DiagnosticArray(header=Header(stamp=stamp), status=[status])
+
+
+def transform_from_pose(pose: Pose) -> RigidTransform:
+    """Return the transform of a pose, metres.
+
+    Raises:
+        InvalidConfigError: If it is not finite or its quaternion was never filled in.
+    """
+    at, turn = pose.position, pose.orientation
+    return RigidTransform.of((at.x, at.y, at.z), (turn.x, turn.y, turn.z, turn.w))
+
+
+def pose_to_message(
+    position_base: Sequence[float], quaternion: Sequence[float], stamp: Time
+) -> PoseStamped:
+    """Return the message of a pose in `base`: metres, and x, y, z, w."""
+    at, turn = (list(map(float, numbers)) for numbers in (position_base, quaternion))
+    message = PoseStamped(header=Header(stamp=stamp, frame_id=FRAME_BASE))
+    message.pose.position = Point(x=at[0], y=at[1], z=at[2])
+    message.pose.orientation = Quaternion(x=turn[0], y=turn[1], z=turn[2], w=turn[3])
+    return message
+
+
+def age_of(stamp: Time, now: Time) -> float:
+    """Return how long before `now` a stamp is, seconds; negative if it is later."""
+    return float(now.sec - stamp.sec) + 1e-9 * float(now.nanosec - stamp.nanosec)

@@ -80,6 +80,15 @@ class Operator:
         self._adapt_heard_s = math.inf
         self._goal: Any = None
 
+    @property
+    def node(self) -> Node:
+        """The client's node, for whoever else speaks for the operator."""
+        return self._node
+
+    def poll(self) -> None:
+        """Check what is to be checked and let messages arrive, for a moment."""
+        self._poll()
+
     def close(self) -> None:
         """Destroy the node."""
         self._executor.shutdown(timeout_sec=1.0)

@@ -49,6 +49,12 @@ class ProgressLines:
             self._stream.write("\n")
         self._stream.flush()
 
+    def say(self, text: str) -> None:
+        """Write a line between those of trajectories."""
+        self.close()
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
     def close(self) -> None:
         """End an unfinished line."""
         if self._open:

@@ -1,6 +1,7 @@
 """The control loop of the robot node, without ROS: who may move the arm, when, and for how long.
 
-A trajectory starts with a reset and ends with the next one, with a hold, or with a fault. In
+A trajectory starts with a reset and ends with the next one, with a hold, or with a fault. A reset
+may take its time: on hardware the arm goes back slowly and a person puts the objects back. In
 lock-step a command makes the robot step at once, so simulated time stands still while nobody
 commands. In real time a clock ends every step, and a step without a command holds the arm.
 """
@@ -12,7 +13,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from damsel.errors import RobotError
+from damsel.errors import PerceptionError, RobotError
 from damsel.safety import Watchdog
 from damsel_ros.backends.base import AppliedStep, Robot
 from damsel_ros.events import Applied, Observed, Status
@@ -31,6 +32,7 @@ class Phase(Enum):
     """Whether commands move the arm."""
 
     IDLE = "idle"
+    RESETTING = "resetting"
     RUNNING = "running"
     HOLDING = "holding"
 
@@ -48,7 +50,7 @@ class RobotLoop:
 
     Attributes:
         phase: Whether commands move the arm.
-        reason: Why the arm holds; empty while it does not.
+        reason: Why the arm holds, or what a reset waits for; empty otherwise.
         faulted: Whether it holds because something went wrong.
         trajectory: Id of the current trajectory.
         step: Current step of it.
@@ -82,16 +84,26 @@ class RobotLoop:
     def reset(self, now_s: float) -> list[RobotEvent]:
         """Reset the robot and begin a new trajectory.
 
+        Where that takes time the phase is `RESETTING` afterwards, nothing is returned, and `tick`
+        returns the first observation when it has come to its end.
+
         Raises:
             RobotError: If the robot could not be reset; it holds then.
         """
-        self.phase = Phase.IDLE
+        self.phase, self.reason, self.faulted = Phase.RESETTING, "", False
         try:
             self._robot.reset()
-            observation = self._robot.observe()
+            return self._await_reset(now_s)
         except RobotError as error:
             self._hold(str(error), faulted=True)
             raise
+
+    def _await_reset(self, now_s: float) -> list[RobotEvent]:
+        """Begin the trajectory once the robot is reset."""
+        self.reason = self._robot.pending_reset()
+        if self.reason:
+            return []
+        observation = self._robot.observe()
         self.trajectory = self._next_trajectory
         # uint32 on the wire, and 0 is kept for "none yet".
         self._next_trajectory = self._next_trajectory % 0xFFFFFFFF + 1
@@ -131,6 +143,12 @@ class RobotLoop:
 
     def tick(self, now_s: float) -> list[RobotEvent]:
         """Let time pass: call every control period in real time, and now and then in lock-step."""
+        if self.phase is Phase.RESETTING:
+            try:
+                return self._await_reset(now_s)
+            except RobotError as error:
+                self._hold(str(error), faulted=True)
+                return []
         if self.phase is not Phase.RUNNING:
             return []
         if self._watchdog.is_stale(now_s):
@@ -144,11 +162,17 @@ class RobotLoop:
                 events += self._apply(np.zeros(3), Status.HELD, f"no command for step {self.step}")
             self._answered = False
             return events + self._next_step()
+        except PerceptionError as error:
+            # The arm is well and knows it: the trajectory is thrown away and made again.
+            return self._stop(str(error), Status.HELD)
         except RobotError as error:
             return self._stop(str(error))
 
     def hold(self, reason: str) -> list[RobotEvent]:
-        """End the trajectory because somebody asked for it, and hold the arm."""
+        """End the trajectory or the reset because somebody asked for it, and hold the arm."""
+        if self.phase is Phase.RESETTING:
+            self._hold(reason, faulted=False)
+            return []
         if self.phase is not Phase.RUNNING:
             return []
         return self._stop(reason, faulted=False)

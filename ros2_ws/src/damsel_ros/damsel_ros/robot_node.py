@@ -8,16 +8,22 @@ from collections.abc import Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.task import Future
 from rclpy.timer import Timer
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from damsel.errors import RobotError
+from damsel.errors import InvalidConfigError, RobotError
 from damsel_msgs.msg import EndEffectorCommand, Observation
 from damsel_msgs.srv import Reset
+from damsel_ros.attendance import Attendance
 from damsel_ros.backends import BACKEND_NAMES, make_robot
+from damsel_ros.backends.base import AttendedRobot
+from damsel_ros.backends.sawyer_parameters import SAWYER_PARAMETERS
 from damsel_ros.conversions import (
+    ROBOT_DIAGNOSTICS,
     applied_to_message,
     diagnostics_to_message,
     displacement_from_message,
@@ -49,6 +55,7 @@ PARAMETERS = (
         high=10.0,
     ),
     Parameter("joint_state_rate_hz", 20.0, "Joint states a second [Hz].", low=1.0, high=200.0),
+    *SAWYER_PARAMETERS,
 )
 
 _WATCHDOG_PERIOD_S = 0.05
@@ -73,7 +80,7 @@ class RobotNode(LifecycleNode):
         values = declare_parameters(self, PARAMETERS)
         self._mode = Mode(values["mode"])
         self._command_timeout_s = values["command_timeout_s"]
-        self._robot = make_robot(values["backend"])
+        self._robot = make_robot(values["backend"], values)
         self._description = self._robot.description
         self._declare_description()
         self._loop: RobotLoop | None = None
@@ -81,6 +88,7 @@ class RobotNode(LifecycleNode):
         self._joint_timer: Timer | None = None
         self._last_tick_s = 0.0
         self._failure = ""
+        self._resetting: Future | None = None
 
         self._observations = self.create_lifecycle_publisher(Observation, "observation", STREAM)
         self._applied = self.create_lifecycle_publisher(EndEffectorCommand, "applied", STREAM)
@@ -88,10 +96,19 @@ class RobotNode(LifecycleNode):
         # Diagnostics speak in every lifecycle state.
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STANDARD)
         self.create_subscription(EndEffectorCommand, "command", self._on_command, COMMAND)
-        self.create_service(Reset, "reset", self._on_reset)
+        # A reset that a person takes part in must not keep the node from its other work.
+        self.create_service(Reset, "reset", self._on_reset, callback_group=ReentrantCallbackGroup())
         self.create_service(Trigger, "hold", self._on_hold)
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._joint_state_period_s = 1.0 / values["joint_state_rate_hz"]
+        self._attended = self._robot if isinstance(self._robot, AttendedRobot) else None
+        if self._attended is not None:
+            if self._mode is Mode.LOCKSTEP:
+                raise InvalidConfigError(
+                    f"mode is lockstep with backend {values['backend']}; allowed: realtime, a "
+                    "physical arm does not wait"
+                )
+            self._attendance = Attendance(self, self._attended, hold=self._hold)
         if values["autostart"]:
             self._autostart()
 
@@ -148,8 +165,7 @@ class RobotNode(LifecycleNode):
             raise RobotError(f"the robot cannot be started: {self._failure or 'see its log'}")
 
     def _end(self, reason: str) -> None:
-        if self._loop is not None:
-            self._publish(self._loop.hold(reason))
+        self._hold(reason)
         for timer in (self._tick_timer, self._joint_timer):
             if timer is not None:
                 self.destroy_timer(timer)
@@ -167,13 +183,17 @@ class RobotNode(LifecycleNode):
 
     # Motion
 
-    def _on_reset(self, _: Reset.Request, response: Reset.Response) -> Reset.Response:
+    async def _on_reset(self, _: Reset.Request, response: Reset.Response) -> Reset.Response:
         loop = self._active_loop
         if loop is None:
             response.message = "the robot node is not active; configure and activate it first"
             return response
+        self._end_reset("another reset was asked for")
         try:
-            events = loop.reset(time.monotonic())
+            events: Sequence[RobotEvent] = loop.reset(time.monotonic())
+            if loop.phase is Phase.RESETTING:
+                self._resetting = Future()
+                events = await self._resetting
         except RobotError as error:
             response.message = str(error)
             return response
@@ -186,6 +206,16 @@ class RobotNode(LifecycleNode):
         response.trajectory = loop.trajectory
         return response
 
+    def _end_reset(self, failure: str = "", events: Sequence[RobotEvent] = ()) -> None:
+        """Answer whoever waits for a reset."""
+        waiting, self._resetting = self._resetting, None
+        if waiting is None:
+            return
+        if failure:
+            waiting.set_exception(RobotError(failure))
+        else:
+            waiting.set_result(events)
+
     def _on_command(self, message: EndEffectorCommand) -> None:
         loop = self._active_loop
         if loop is not None:
@@ -197,18 +227,28 @@ class RobotNode(LifecycleNode):
         if self._loop is None or self._tick_timer is None:
             return
         now_s = time.monotonic()
-        self._publish(self._loop.tick(now_s))
+        events = self._loop.tick(now_s)
+        if self._resetting is None:
+            self._publish(events)
+        elif self._loop.phase is Phase.RUNNING:
+            self._end_reset(events=events)
+        elif self._loop.phase is not Phase.RESETTING:
+            self._end_reset(failure=self._loop.reason)
         if now_s - self._last_tick_s > _LATE_TICK * self._description.control_period_s:
             # Whoever answers the observation of a late tick still gets a whole period.
             self._tick_timer.reset()
         self._last_tick_s = now_s
 
     def _on_hold(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if self._loop is not None:
-            self._publish(self._loop.hold("somebody asked the robot node to hold"))
+        self._hold("somebody asked the robot node to hold")
         response.success = True
         response.message = "the arm holds until the next reset"
         return response
+
+    def _hold(self, reason: str) -> None:
+        if self._loop is not None:
+            self._publish(self._loop.hold(reason))
+            self._end_reset(failure=reason)
 
     # What others hear
 
@@ -227,7 +267,10 @@ class RobotNode(LifecycleNode):
 
     def _on_joint_timer(self) -> None:
         stamp = self.get_clock().now().to_msg()
-        states = self._robot.joint_states()
+        try:
+            states = self._robot.joint_states()
+        except RobotError:
+            return  # diagnostics say why nothing is known of the arm
         self._joint_states.publish(
             joint_states_to_message(states, names=self._description.joint_names, stamp=stamp)
         )
@@ -236,7 +279,7 @@ class RobotNode(LifecycleNode):
         level, summary, values = self._health()
         self._diagnostics.publish(
             diagnostics_to_message(
-                name="damsel: robot",
+                name=ROBOT_DIAGNOSTICS,
                 hardware=self._description.name,
                 level=level,
                 summary=summary,
@@ -257,6 +300,11 @@ class RobotNode(LifecycleNode):
             "commands ignored": str(loop.ignored),
             **self._robot.diagnostics(),
         }
+        fault = self._attended.fault if self._attended is not None else ""
+        if fault and loop.phase is not Phase.HOLDING:
+            return DiagnosticStatus.ERROR, fault, values
+        if loop.phase is Phase.RESETTING:
+            return DiagnosticStatus.OK, loop.reason, values
         if loop.phase is not Phase.HOLDING:
             return DiagnosticStatus.OK, loop.phase.value, values
         level = DiagnosticStatus.ERROR if loop.faulted else DiagnosticStatus.OK

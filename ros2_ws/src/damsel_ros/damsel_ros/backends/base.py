@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from damsel.bundle import Bundle
+from damsel.rigid import RigidTransform
 
-__all__ = ["AppliedStep", "JointStates", "Robot", "RobotDescription"]
+__all__ = ["AppliedStep", "AttendedRobot", "JointStates", "Robot", "RobotDescription"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,17 @@ class Robot(Protocol):
         ...
 
     def reset(self) -> None:
-        """Bring the arm to its start and everything on the table to rest."""
+        """Begin to bring the arm to its start and everything on the table to rest.
+
+        Called again, it begins anew.
+        """
+        ...
+
+    def pending_reset(self) -> str:
+        """Return what the reset still waits for, in one line; empty when it is done.
+
+        Called now and then until it is; a failure of the reset is raised here.
+        """
         ...
 
     def observe(self) -> NDArray[np.float64]:
@@ -126,4 +137,42 @@ class Robot(Protocol):
 
     def diagnostics(self) -> Mapping[str, str]:
         """Return what a person would want to know of the arm, by name."""
+        ...
+
+
+@runtime_checkable
+class AttendedRobot(Robot, Protocol):
+    """A physical arm: somebody enables it and puts the objects back, something sees them.
+
+    Nothing here blocks; what takes time is asked for and then polled.
+    """
+
+    @property
+    def fault(self) -> str:
+        """Why the arm must not move until it is enabled anew, in one line; empty if it may."""
+        ...
+
+    @property
+    def prompt(self) -> str:
+        """What a person is asked to do now, in one line; empty for nothing."""
+        ...
+
+    def enable(self) -> None:
+        """Begin to enable the arm, clearing faults and every earlier target."""
+        ...
+
+    def pending_enable(self) -> str:
+        """Return what enabling still waits for, in one line; empty when the arm is enabled."""
+        ...
+
+    def confirm_reset(self) -> None:
+        """Say that the objects are back.
+
+        Raises:
+            RobotError: If nobody was asked, or an object is not where it starts.
+        """
+        ...
+
+    def see_object(self, name: str, frame_id: str, marker: RigidTransform, age_s: float) -> None:
+        """Take the pose of an object's marker in a frame, measured `age_s` ago."""
         ...

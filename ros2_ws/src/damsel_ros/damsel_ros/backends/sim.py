@@ -54,6 +54,10 @@ class SimBackend:
         """Put the simulation back to its start."""
         self._robot.reset()
 
+    def pending_reset(self) -> str:
+        """Return that nothing is left to wait for: a simulation resets at once."""
+        return ""
+
     def observe(self) -> NDArray[np.float64]:
         """Return the observation (12,) after the latest step or reset."""
         return self._robot.observe()

@@ -1,0 +1,121 @@
+"""`damsel-calibrate`: fits where a camera stands from recorded pairs of points."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from damsel.calibration.fit import Fit, fit_camera_to_base
+from damsel.calibration.model import Calibration, load_calibration, save_calibration
+from damsel.cli import OneLineParser, run
+from damsel.errors import InvalidConfigError, brief
+from damsel.safe_yaml import read_yaml
+
+__all__ = ["fit_file", "main"]
+
+Array = NDArray[np.float64]
+
+PROGRAM = "damsel-calibrate"
+
+
+def main() -> None:
+    """Run `damsel-calibrate`."""
+    sys.exit(run(lambda: fit_file(sys.argv[1:]), PROGRAM))
+
+
+def fit_file(argv: Sequence[str]) -> int:
+    """Fit a camera from a file of pairs, say how well, and store it.
+
+    Args:
+        argv: Arguments without the program's name.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        DamselError: If anything is not allowed, or the pairs do not agree.
+    """
+    given = _parser().parse_args(argv)
+    fit = fit_camera_to_base(*_read_pairs(Path(given.pairs)))
+    print(_report(fit))
+    limit_m = given.limit_mm / 1000.0
+    if not fit.residuals_m.max() <= limit_m:
+        raise InvalidConfigError(
+            f"pair {fit.worst_pair + 1} is {1000 * fit.residuals_m.max():.1f} mm off; allowed: "
+            f"{given.limit_mm:g} mm (--limit-mm); measure it again or leave it out"
+        )
+    if given.output:
+        path = Path(given.output)
+        known = load_calibration(path) if path.exists() else Calibration()
+        cameras = {**known.camera_to_base, given.frame: fit.camera_to_base}
+        save_calibration(path, replace(known, camera_to_base=cameras))
+        print(f"wrote camera_to_base of frame {given.frame} to {path}")
+    return 0
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog=PROGRAM,
+        description="Fit where a camera stands from points measured in its frame and in `base`.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "pairs", help="YAML list of {camera: [x, y, z], base: [x, y, z]}, metres, four or more"
+    )
+    parser.add_argument("--frame", default="camera", help="frame_id of the camera's poses")
+    parser.add_argument(
+        "--output", default="", metavar="FILE", help="calibration to write the camera into"
+    )
+    parser.add_argument(
+        "--limit-mm", type=float, default=5.0, help="largest residual that is accepted (default 5)"
+    )
+    return parser
+
+
+def _read_pairs(path: Path) -> tuple[Array, Array]:
+    entries = read_yaml(path, "pairs", InvalidConfigError)
+    if not isinstance(entries, list):
+        raise InvalidConfigError(f"pairs {str(path)!r} hold {brief(entries)}; allowed: a list")
+    points: dict[str, list[list[float]]] = {"camera": [], "base": []}
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict) or set(entry) != set(points):
+            raise InvalidConfigError(
+                f"pairs {str(path)!r}, pair {number} is {brief(entry)}; allowed: "
+                "exactly the keys camera and base"
+            )
+        for name, kept in points.items():
+            kept.append(_point(entry[name], f"pairs {str(path)!r}, pair {number}, {name}"))
+    return np.array(points["camera"]).reshape(-1, 3), np.array(points["base"]).reshape(-1, 3)
+
+
+def _point(value: object, where: str) -> list[float]:
+    numbers = value if isinstance(value, list) else []
+    if len(numbers) != 3 or not all(
+        isinstance(number, int | float) and not isinstance(number, bool) for number in numbers
+    ):
+        raise InvalidConfigError(f"{where} is {brief(value)}; allowed: three numbers, metres")
+    return [float(number) for number in numbers]
+
+
+def _report(fit: Fit) -> str:
+    transform = fit.camera_to_base
+    lines = ["pair  residual"]
+    lines += [f"{n + 1:>4}  {1000 * r:5.1f} mm" for n, r in enumerate(fit.residuals_m.tolist())]
+    lines.append(
+        f"rms {1000 * fit.rms_m:.2f} mm, worst {1000 * fit.residuals_m.max():.2f} mm "
+        f"(pair {fit.worst_pair + 1})"
+    )
+    numbers = (
+        ", ".join(f"{x:.4f}" for x in v) for v in (transform.translation, transform.quaternion)
+    )
+    lines.append("camera_to_base: translation [{}] m, rotation [{}] (x, y, z, w)".format(*numbers))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

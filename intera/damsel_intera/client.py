@@ -1,0 +1,260 @@
+"""The other end of the bridge: what the ROS 2 side, an operator's tool or a test talks through.
+
+A `Client` belongs to one thread. All calls return within their timeout, whatever the network does.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Sequence
+
+import zmq
+
+from damsel_intera.errors import RefusedError, WireError
+from damsel_intera.keys import Key
+from damsel_intera.transport import Addresses, no_answer, open_socket
+from damsel_intera.wire import (
+    Command,
+    CommandKind,
+    Header,
+    Operation,
+    OperatorReply,
+    OperatorRequest,
+    State,
+    decode,
+    encode,
+)
+
+__all__ = ["Client"]
+
+_ENABLE_TIMEOUT_S = 15.0  # the vendor allows five seconds for each of reset and enable
+
+
+class Client:
+    """Connection to the server; a context manager.
+
+    Attributes:
+        name: who we are, for whoever else wants control.
+        session: the server's start that we have greeted, 0 before `hello`.
+        lease: our permission to command, 0 without.
+        lease_number: its running number, to be compared with `State.lease_number`.
+        state: newest state received, or None.
+        state_header: its header, or None.
+        garbage_count: how many messages were no states.
+        foreign_count: how many states were of another start of the server than was greeted.
+    """
+
+    def __init__(self, addresses: Addresses, name: str, key: Key | None = None) -> None:
+        self.name = name
+        self.session = 0
+        self.lease = 0
+        self.lease_number = 0
+        self.state: State | None = None
+        self.state_header: Header | None = None
+        self.garbage_count = 0
+        self.foreign_count = 0
+        self._addresses = addresses
+        self._key = key
+        self._sequence = 0
+        self._request_sequence = 0
+        self._context: Any = zmq.Context()
+        self._states = open_socket(self._context, zmq.SUB, key)
+        self._states.setsockopt(zmq.CONFLATE, 1)
+        self._states.setsockopt(zmq.SUBSCRIBE, b"")
+        self._states.connect(addresses.state)
+        self._commands = open_socket(self._context, zmq.PUSH, key)
+        # A command that cannot leave now must not leave later.
+        self._commands.setsockopt(zmq.IMMEDIATE, 1)
+        self._commands.setsockopt(zmq.CONFLATE, 1)
+        self._commands.connect(addresses.command)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect; the server's watchdog then ends a lease that is still held."""
+        self._states.close()
+        self._commands.close()
+        self._context.term()
+
+    def receive_state(self, timeout_s: float = 0.0) -> State | None:
+        """The newest state that was not returned before, or None if none comes in time.
+
+        States of an older start of the server, duplicates and reordered ones are passed over.
+
+        Args:
+            timeout_s: how long to wait for one, seconds.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            wait_ms = max(0, round(1000 * (deadline - time.monotonic())))
+            if not self._states.poll(wait_ms):
+                return None
+            state = self._take(self._states.recv())
+            if state is not None:
+                return state
+
+    def _take(self, data: bytes) -> State | None:
+        try:
+            header, message = decode(data)
+        except WireError:
+            self.garbage_count += 1
+            return None
+        if not isinstance(message, State):
+            self.garbage_count += 1
+            return None
+        last = self.state_header
+        if last and last.session == header.session and header.sequence <= last.sequence:
+            return None
+        if self.session and header.session != self.session:
+            self.foreign_count += 1
+            return None  # another start of the server: say hello again to hear it
+        self.state, self.state_header = message, header
+        return message
+
+    def send_targets(self, joint_positions: Sequence[float]) -> bool:
+        """Tell the joints where to be now, (7,), radians; false if it could not be sent.
+
+        Raises:
+            WireError: If there are not seven finite numbers.
+        """
+        return self._send(CommandKind.TARGETS, joint_positions)
+
+    def keep_alive(self) -> bool:
+        """Show the server's watchdog that we live, e.g. during a slow move; false if not sent."""
+        return self._send(CommandKind.KEEP, (0.0,) * 7)
+
+    def _send(self, kind: CommandKind, joint_positions: Sequence[float]) -> bool:
+        self._sequence += 1
+        seen = self.state_header.monotonic_s if self.state_header else 0.0
+        header = Header.now(session=self.session, lease=self.lease, sequence=self._sequence)
+        data = encode(header, Command(kind, tuple(joint_positions), seen))
+        try:
+            self._commands.send(data, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def hello(self, timeout_s: float = 2.0) -> OperatorReply:
+        """Greet the server, learn its session and what robot it has; a held lease is forgotten.
+
+        Raises:
+            NoAnswerError: If it does not answer; a wrong or missing key looks the same.
+            RefusedError: If it speaks another version of the protocol.
+        """
+        self._forget()
+        self.session = 0
+        return self._request(OperatorRequest(Operation.HELLO, self.name), timeout_s)
+
+    def claim(self, timeout_s: float = 2.0) -> OperatorReply:
+        """Become the controller.
+
+        The first command must follow within the server's first-command time (2 s by default), the
+        next ones within its watchdog's. Commands are refused as late while no state was received,
+        so wait for one first.
+
+        Raises:
+            NoAnswerError: If the server does not answer.
+            RefusedError: If another controller has control (its name is told), a fault must be
+                cleared by `enable` first, or the session is old.
+        """
+        self._forget()
+        return self._request(OperatorRequest(Operation.CLAIM, self.name), timeout_s)
+
+    def release(self, timeout_s: float = 2.0) -> OperatorReply:
+        """Give control back; the arm holds.
+
+        Raises:
+            NoAnswerError: If the server does not answer.
+            RefusedError: If we had no control.
+        """
+        reply = self._request(OperatorRequest(Operation.RELEASE, self.name), timeout_s)
+        self._forget()
+        return reply
+
+    def enable(self, timeout_s: float = _ENABLE_TIMEOUT_S) -> OperatorReply:
+        """The operator's explicit go-ahead: clear faults and old targets, switch the motors on.
+
+        Raises:
+            NoAnswerError: If the server does not answer.
+            RefusedError: If the robot could not be enabled, e.g. with the e-stop pressed.
+        """
+        self._forget()
+        return self._request(OperatorRequest(Operation.ENABLE, self.name), timeout_s)
+
+    def stop(self, timeout_s: float = 2.0) -> OperatorReply:
+        """Switch the motors off; works without a greeting.
+
+        Raises:
+            NoAnswerError: If the server does not answer.
+            RefusedError: If the robot could not be told.
+        """
+        return self._request(OperatorRequest(Operation.STOP, self.name), timeout_s)
+
+    def hold(self, timeout_s: float = 2.0) -> OperatorReply:
+        """End whatever the arm does; works without a greeting.
+
+        Raises:
+            NoAnswerError: If the server does not answer.
+        """
+        return self._request(OperatorRequest(Operation.HOLD, self.name), timeout_s)
+
+    def begin_move(
+        self, joint_positions: Sequence[float], speed_ratio: float = 0.1, timeout_s: float = 2.0
+    ) -> OperatorReply:
+        """Begin a slow move; needs the lease, and `keep_alive` at 20 Hz or more until it ends.
+
+        Watch `State.move_number` and `State.move_result`. The lease ends with the move.
+
+        Args:
+            joint_positions: (7,), radians, where to.
+            speed_ratio: part of the joints' velocity limits, in (0, 1].
+            timeout_s: how long to wait for the server to accept, seconds.
+
+        Raises:
+            NoAnswerError: If the server does not answer.
+            RefusedError: If we have no control or the target is outside of the joint limits.
+            WireError: If the target is not seven finite numbers, or the ratio out of range.
+        """
+        request = OperatorRequest(Operation.MOVE, self.name, tuple(joint_positions), speed_ratio)
+        return self._request(request, timeout_s)
+
+    def _forget(self) -> None:
+        self.lease = 0
+        self.lease_number = 0
+
+    def _request(self, request: OperatorRequest, timeout_s: float) -> OperatorReply:
+        self._request_sequence += 1
+        header = Header.now(session=self.session, lease=self.lease, sequence=self._request_sequence)
+        data = encode(header, request)
+        # One socket a request: a REQ that got no answer could not ask again.
+        socket = open_socket(self._context, zmq.REQ, self._key)
+        try:
+            socket.connect(self._addresses.operator)
+            socket.send(data)
+            if not socket.poll(round(1000 * timeout_s)):
+                raise no_answer(self._addresses.operator, self._key)
+            header, reply = _reply(socket.recv())
+        finally:
+            socket.close()
+        if not reply.accepted:
+            raise RefusedError(reply.text)
+        if reply.operation is Operation.HELLO:
+            self.session = header.session
+        if reply.operation is Operation.CLAIM:
+            self.lease, self.lease_number = header.lease, reply.lease_number
+            self._sequence = 0
+        return reply
+
+
+def _reply(data: bytes) -> tuple[Header, OperatorReply]:
+    try:
+        header, message = decode(data)
+    except WireError as error:
+        raise RefusedError(f"the server's answer is none of this protocol: {error}") from None
+    if not isinstance(message, OperatorReply):
+        raise RefusedError("the server's answer is no reply; allowed: OperatorReply")
+    return header, message

@@ -1,0 +1,105 @@
+"""What both ways to the robot share: this process as a node of the robot's ROS 1."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from typing import Any, Callable, Tuple
+
+from damsel_intera import ros1
+from damsel_intera.errors import RobotPortError
+from damsel_intera.reasons import EndpointFrame
+
+__all__ = [
+    "GRIPPER_TIP",
+    "HAND",
+    "Endpoint",
+    "point_of",
+    "software_version",
+    "start_node",
+    "wait_until",
+]
+
+GRIPPER_TIP = "right_gripper_tip"
+HAND = "right_hand"
+
+_VERSION_PARAMETER = "/manifest/robot_software/version/HLR_VERSION_STRING"
+_POLL_S = 0.02
+
+Endpoint = Tuple[Tuple[float, ...], EndpointFrame]
+
+
+def start_node(name: str) -> Any:
+    """Join the ROS 1 that ROS_MASTER_URI names, as a node with a number behind its name.
+
+    Returns:
+        The module rospy.
+
+    Raises:
+        RobotPortError: If there is no ROS 1 here, or no master there.
+    """
+    ros1.activate()
+    import rosgraph
+    import rospy
+
+    uri = os.environ.get("ROS_MASTER_URI", "")
+    try:
+        # Without this look rospy would wait for a master for ever.
+        rosgraph.Master(f"/{name}", uri or None).getPid()
+    except (OSError, ValueError) as error:
+        raise RobotPortError(
+            f"no ROS master at {uri!r}: {error}; allowed: ROS_MASTER_URI of the robot"
+        ) from None
+    except rosgraph.MasterException as error:
+        raise RobotPortError(f"the ROS master at {uri!r} does not answer: {error}") from None
+    # Signals are the server's own affair: it holds the arm before it goes.
+    rospy.init_node(name, anonymous=True, disable_signals=True)
+    return rospy
+
+
+def software_version(rospy: Any) -> str:
+    """Version of the robot's software, from the robot's own parameter.
+
+    Raises:
+        RobotPortError: If the parameter is missing.
+    """
+    version = rospy.get_param(_VERSION_PARAMETER, "")
+    if not isinstance(version, str) or not version:
+        raise RobotPortError(f"the robot has no parameter {_VERSION_PARAMETER}; allowed: a Sawyer")
+    return version
+
+
+def wait_until(
+    test: Callable[[], bool],
+    timeout_s: float,
+    what: str,
+    body: Callable[[], None] | None = None,
+) -> None:
+    """Wait for the robot, asking anew all the while.
+
+    Args:
+        test: whether it has come to that.
+        timeout_s: how long to wait, seconds.
+        what: what is waited for, for the error.
+        body: what to ask again and again.
+
+    Raises:
+        RobotPortError: If it does not come in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not test():
+        if time.monotonic() >= deadline:
+            raise RobotPortError(f"the robot did not {what} within {timeout_s:g} s")
+        if body is not None:
+            body()
+        time.sleep(_POLL_S)
+
+
+def point_of(state: Any, frame: EndpointFrame) -> Endpoint:
+    """Position and frame in a message EndpointState; NONE if it is not to be trusted."""
+    position = state.pose.position
+    point = (float(position.x), float(position.y), float(position.z))
+    if not all(map(math.isfinite, point)):
+        return (0.0, 0.0, 0.0), EndpointFrame.NONE
+    return point, frame

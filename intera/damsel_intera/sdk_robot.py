@@ -1,0 +1,206 @@
+"""The robot through the vendor's SDK, `intera_interface` 5.3.0, where that is installed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Callable, Dict, Sequence, Tuple
+
+from damsel_intera.errors import RobotPortError
+from damsel_intera.reasons import EndpointFrame
+from damsel_intera.robot import RobotState
+from damsel_intera.ros_node import (
+    GRIPPER_TIP,
+    HAND,
+    Endpoint,
+    point_of,
+    software_version,
+    start_node,
+    wait_until,
+)
+from damsel_intera.wire import JOINT_NAMES
+
+__all__ = ["SdkRobot"]
+
+_PRESSED = 1
+_FIRST_STATE_S = 10.0
+
+_Joints = Tuple[Dict[str, float], Dict[str, float], Dict[str, float], float, float]
+
+
+class SdkRobot:
+    """Implements `RobotPort`.
+
+    The SDK tells neither when its values came nor from which message they are, so we listen
+    beside it: ROS 1 calls us after the SDK has taken in the same message.
+    """
+
+    kind = "sdk"
+
+    def __init__(self) -> None:
+        """Join the robot's ROS 1, check the versions and wait for the robot's states.
+
+        Raises:
+            RobotPortError: If SDK, master or robot are missing or do not fit one another.
+        """
+        self._rospy = start_node("damsel_intera_server")
+        try:
+            import intera_interface
+        except ImportError as error:
+            raise RobotPortError(
+                f"the Intera SDK cannot be imported: {error}; allowed: a sourced SDK workspace, "
+                "or --robot topics, which does without"
+            ) from None
+        self._lock = threading.Lock()
+        self._joints: _Joints | None = None
+        self._assembly_received_s = 0.0
+        self._callback: Callable[[], None] = lambda: None
+        self._enabler = self._connect_enabler(intera_interface)
+        try:
+            self._limb: Any = intera_interface.Limb("right")
+            names = tuple(self._limb.joint_names())
+        except (OSError, AttributeError, self._rospy.ROSException) as error:
+            raise RobotPortError(f"the SDK cannot find the right arm: {error}") from None
+        if names != JOINT_NAMES:
+            raise RobotPortError(f"the arm has joints {names}; allowed: {JOINT_NAMES}")
+        self._listen()
+        wait_until(lambda: self.state() is not None, _FIRST_STATE_S, "send its states")
+
+    def _connect_enabler(self, intera_interface: Any) -> Any:
+        try:
+            return intera_interface.RobotEnable(versioned=True)
+        except SystemExit:  # the SDK's way to say that the versions do not fit
+            allowed = intera_interface.VERSIONS_SDK2ROBOT[intera_interface.SDK_VERSION]
+            raise RobotPortError(
+                f"the robot's software is {software_version(self._rospy)}; allowed with the SDK "
+                f"{intera_interface.SDK_VERSION}: {', '.join(allowed)}"
+            ) from None
+        except OSError as error:
+            raise RobotPortError(f"the robot does not send its state: {error}") from None
+
+    def _listen(self) -> None:
+        from intera_core_msgs.msg import RobotAssemblyState
+        from sensor_msgs.msg import JointState
+
+        self._subscriptions = [
+            self._rospy.Subscriber("/robot/state", RobotAssemblyState, self._on_assembly),
+            self._rospy.Subscriber(
+                "/robot/joint_states", JointState, self._on_joints, queue_size=1, tcp_nodelay=True
+            ),
+        ]
+
+    def _on_assembly(self, _message: Any) -> None:
+        self._assembly_received_s = time.monotonic()
+
+    def _on_joints(self, message: Any) -> None:
+        if not set(JOINT_NAMES) & set(message.name):
+            return
+        limb = self._limb
+        self._joints = (
+            limb.joint_angles(),
+            limb.joint_velocities(),
+            limb.joint_efforts(),
+            message.header.stamp.to_sec(),
+            time.monotonic(),
+        )
+        self._callback()
+
+    def state(self) -> RobotState | None:
+        """The newest state, or None before the first."""
+        if self._joints is None or not self._assembly_received_s:
+            return None
+        positions, velocities, efforts, stamp_s, received_s = self._joints
+        endpoint_position, endpoint_frame = self._endpoint()
+        assembly = self._enabler.state()
+        return RobotState(
+            joint_positions=_ordered(positions),
+            joint_velocities=_ordered(velocities),
+            joint_efforts=_ordered(efforts),
+            endpoint_position=endpoint_position,
+            endpoint_frame=endpoint_frame,
+            enabled=bool(assembly.enabled),
+            stopped=bool(assembly.stopped),
+            error=bool(assembly.error),
+            homed=bool(assembly.homed),
+            ready=bool(assembly.ready),
+            collision=bool(self._limb.has_collided()),
+            estop_button=int(assembly.estop_button),
+            estop_source=int(assembly.estop_source),
+            robot_stamp_s=stamp_s,
+            received_s=received_s,
+            assembly_received_s=self._assembly_received_s,
+        )
+
+    def _endpoint(self) -> Endpoint:
+        for name, frame in (
+            (GRIPPER_TIP, EndpointFrame.RIGHT_GRIPPER_TIP),
+            (HAND, EndpointFrame.RIGHT_HAND),
+        ):
+            tip = self._limb.tip_state(name)
+            if tip is not None:
+                return point_of(tip, frame)
+        return (0.0, 0.0, 0.0), EndpointFrame.NONE
+
+    def on_update(self, callback: Callable[[], None]) -> None:
+        """Call back, from rospy's thread, whenever new joint states have come."""
+        self._callback = callback
+
+    def command_positions(self, joint_positions: Sequence[float]) -> None:
+        """Send the joints, (7,), radians, in position mode.
+
+        Raises:
+            RobotPortError: If ROS 1 has shut down under us.
+        """
+        try:
+            self._limb.set_joint_positions(dict(zip(JOINT_NAMES, joint_positions)))
+        except self._rospy.ROSException as error:
+            raise RobotPortError(f"cannot command the joints: {error}") from None
+
+    def set_speed_ratio(self, ratio: float) -> None:
+        """Limit the joints' speed in position mode to a part of their limits, (0, 1]."""
+        self._limb.set_joint_position_speed(ratio)
+
+    def set_command_timeout(self, timeout_s: float) -> None:
+        """Set after what time without commands the robot leaves velocity and torque mode."""
+        self._limb.set_command_timeout(timeout_s)
+
+    def enable(self) -> None:
+        """Reset a stopped robot and switch its motors on; may take ten seconds.
+
+        Raises:
+            RobotPortError: If it does not come to that, e.g. with the e-stop pressed.
+        """
+        with self._lock:
+            if self._enabler.state().estop_button == _PRESSED:
+                raise RobotPortError("the e-stop is pressed; allowed: release it, then enable")
+            try:
+                self._enabler.enable()
+            except OSError as error:
+                raise RobotPortError(f"the robot cannot be enabled: {error.strerror}") from None
+
+    def stop(self) -> None:
+        """Switch the motors off as the e-stop would.
+
+        Raises:
+            RobotPortError: If the robot does not confirm within five seconds.
+        """
+        try:
+            self._enabler.stop()
+        except OSError as error:
+            raise RobotPortError(f"the robot cannot be stopped: {error.strerror}") from None
+
+    def software_version(self) -> str:
+        """Version of the robot's software.
+
+        Raises:
+            RobotPortError: If the robot does not tell.
+        """
+        return software_version(self._rospy)
+
+    def close(self) -> None:
+        """Leave the robot's ROS 1."""
+        self._rospy.signal_shutdown("the server ends")
+
+
+def _ordered(by_name: dict[str, float]) -> tuple[float, ...]:
+    return tuple(float(by_name[name]) for name in JOINT_NAMES if name in by_name)

@@ -1,0 +1,302 @@
+"""Who may move the arm, where to, and when it holds: the server's decisions, without any I/O.
+
+The supervisor is told the time, the robot's states and what arrived; it answers with the joint
+positions to send. It is either FOLLOWING a controller's targets, MOVING slowly, or HOLDING for a
+reason. The rules:
+
+- One lease at a time. Every hold ends it, except the wait for a new controller's first target.
+- A hold takes the measured positions as targets once, and never moves on from there by itself.
+- A fault latches: no lease is given before `clear_faults`, which also forgets all old targets.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Tuple
+
+from damsel_intera.errors import RefusedError, SettingError
+from damsel_intera.reasons import Activity, CommandKind, HoldReason, MoveResult, Refusal
+from damsel_intera.robot import RobotState, fault_of
+from damsel_intera.settings import ServerCfg
+from damsel_intera.slow_move import SlowMove
+from damsel_intera.state_clock import StateClock
+from damsel_intera.watchdog import TargetGauge, Watchdog
+from damsel_intera.wire import Command, Header
+
+__all__ = ["Lease", "Supervisor"]
+
+Vector = Tuple[float, ...]
+
+_CONTENT_HOLDS = {
+    Refusal.NOT_FINITE: HoldReason.NOT_FINITE,
+    Refusal.JUMP: HoldReason.JUMP,
+    Refusal.JOINT_LIMIT: HoldReason.JOINT_LIMIT,
+}
+
+
+# Here the robot has stopped by itself. Once it listens again it must not be drawn back to where it
+# was when we heard of it.
+_ROBOT_STOPS = frozenset(
+    {
+        HoldReason.OPERATOR_STOP,
+        HoldReason.ESTOP,
+        HoldReason.COLLISION,
+        HoldReason.ROBOT_ERROR,
+        HoldReason.DISABLED,
+        HoldReason.STOPPED,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Permission to command.
+
+    Attributes:
+        secret: random uint64 that every command must carry.
+        number: running number, public.
+        holder: name of the controller.
+    """
+
+    secret: int
+    number: int
+    holder: str
+
+
+class Supervisor:
+    """See the module's docstring. All times are seconds of one monotonic clock.
+
+    Attributes:
+        cfg: times and rates.
+        session: random number of this start of the server.
+        hold_reason: why the arm holds; NONE while it does not.
+        lease: who has control, or None.
+        last_sequence: of the latest command of this lease that was accepted.
+        refused_count: how many messages moved nothing.
+        last_refusal: why the latest of them did not.
+        move_number: running number of the latest slow move.
+        move_result: how that is going or has ended.
+        robot: the newest state of the robot, valid or not.
+    """
+
+    def __init__(self, cfg: ServerCfg, session: int) -> None:
+        self.cfg = cfg
+        self.session = session
+        self.hold_reason = HoldReason.NO_CONTROLLER
+        self.lease: Lease | None = None
+        self.last_sequence = 0
+        self.refused_count = 0
+        self.last_refusal = Refusal.NONE
+        self.move_number = 0
+        self.move_result = MoveResult.NONE
+        self._latched = False
+        self._clock = StateClock()
+        self.robot: RobotState | None = None
+        self._robot: RobotState | None = None
+        self._watchdog = Watchdog(cfg.watchdog_s)
+        self._gauge = TargetGauge(cfg.target_slack_s)
+        self._targets: Vector | None = None
+        self._resend_until_s = 0.0
+        self._move: SlowMove | None = None
+        self._move_began_s = 0.0
+        self._leases = 0
+
+    @property
+    def activity(self) -> Activity:
+        """What the arm is made to do."""
+        if self._move is not None:
+            return Activity.MOVING
+        return Activity.HOLDING if self.hold_reason else Activity.FOLLOWING
+
+    @property
+    def latched(self) -> bool:
+        """Whether a fault keeps the arm until `clear_faults`."""
+        return self._latched
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When the watchdog will bite unless fed, or None."""
+        return self._watchdog.deadline_s
+
+    def see_robot(self, state: RobotState | None, now_s: float) -> None:
+        """Take the newest state of the robot; a fault in it latches a hold."""
+        if state is not None and not self._clock.is_out_of_order(state.robot_stamp_s):
+            self.robot = state
+            if state.valid:
+                self._robot = state
+        fault = self._fault(self.robot, now_s)
+        # Of several faults the first is the cause, and what is reported.
+        if fault is not HoldReason.NONE and not self._latched:
+            self.hold(fault, now_s)
+
+    def _fault(self, state: RobotState | None, now_s: float) -> HoldReason:
+        if state is None:
+            return HoldReason.ROBOT_SILENT
+        late_s = self._clock.late_s(state.robot_stamp_s, state.received_s)
+        if max(late_s, now_s - state.received_s) > self.cfg.robot_silent_s:
+            return HoldReason.ROBOT_SILENT
+        if now_s - state.assembly_received_s > self.cfg.assembly_silent_s:
+            return HoldReason.ROBOT_SILENT
+        return fault_of(state)
+
+    def claim(self, name: str, now_s: float) -> Lease:
+        """Make `name` the controller.
+
+        Raises:
+            RefusedError: If another has control, or a fault is latched.
+        """
+        if self._latched:
+            raise RefusedError(
+                f"the arm holds: {self.hold_reason.text}; allowed: an operator's enable first"
+            )
+        if self.lease is not None:
+            raise RefusedError(f"{self.lease.holder!r} has control; allowed: one controller")
+        if self._robot is None:
+            raise RefusedError("the robot has sent no joint states; allowed: a robot that does")
+        self._leases += 1
+        secret = secrets.randbits(64) or 1
+        self.lease = Lease(secret, self._leases, name)
+        self.hold_reason = HoldReason.WAITING
+        self.last_sequence = 0
+        self._targets = None
+        self._watchdog.feed(now_s, self.cfg.first_command_s)
+        return self.lease
+
+    def release(self, secret: int, now_s: float) -> None:
+        """Give control back.
+
+        Raises:
+            RefusedError: If this is not the lease in force.
+        """
+        self._require(secret)
+        self.hold(HoldReason.RELEASED, now_s)
+
+    def begin_move(self, secret: int, target: Vector, speed_ratio: float, now_s: float) -> SlowMove:
+        """Begin a slow move from where the arm is; commands other than KEEP end it.
+
+        Raises:
+            RefusedError: If this is not the lease in force, or the target is out of reach.
+        """
+        self._require(secret)
+        if self._robot is None:
+            raise RefusedError("the robot has sent no joint states; allowed: a robot that does")
+        try:
+            self._move = SlowMove(self._robot.joint_positions, target, speed_ratio)
+        except SettingError as error:
+            raise RefusedError(str(error)) from None
+        self._move_began_s = now_s
+        self.move_number += 1
+        self.move_result = MoveResult.RUNNING
+        self.hold_reason = HoldReason.NONE
+        self._watchdog.feed(now_s, self.cfg.first_command_s)
+        return self._move
+
+    def _require(self, secret: int) -> None:
+        if self.lease is None or secret != self.lease.secret:
+            holder = f"{self.lease.holder!r} has it" if self.lease else "nobody has it"
+            raise RefusedError(f"this needs control, {holder}; allowed: claim it first")
+
+    def clear_faults(self, now_s: float) -> None:
+        """An operator's enable has succeeded: forget faults and old targets, hold where we are."""
+        self._latched = False
+        self._clock.forget()
+        self.hold(HoldReason.NO_CONTROLLER, now_s)
+        self._resend_until_s = now_s
+
+    def hold(self, reason: HoldReason, now_s: float) -> None:
+        """End whatever the arm does: its measured positions become its targets."""
+        if self._latched and not reason.latched:
+            return
+        if self._move is not None:
+            arrived = reason is HoldReason.MOVE_DONE
+            self.move_result = MoveResult.ARRIVED if arrived else MoveResult.INTERRUPTED
+        self._latched = reason.latched
+        self.hold_reason = reason
+        self.lease = None
+        self._move = None
+        self._targets = self._robot.joint_positions if self._robot else None
+        stops = reason in _ROBOT_STOPS
+        self._resend_until_s = now_s + (
+            self.cfg.fault_resend_s if stops else self.cfg.hold_resend_s
+        )
+        self._watchdog.stop()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count something that moved nothing."""
+        self.refused_count += 1
+        self.last_refusal = refusal
+
+    def take(self, header: Header, command: Command, now_s: float) -> Vector | None:
+        """Judge a command that arrived.
+
+        Returns:
+            Joint positions (7,), radians, to send at once; None if there is nothing to send.
+        """
+        refusal = self._judge_origin(header, command, now_s)
+        if refusal is not Refusal.NONE:
+            self.refuse(refusal)
+            return None
+        self.last_sequence = header.sequence
+        self._watchdog.feed(now_s)
+        if command.kind is CommandKind.KEEP:
+            if self.hold_reason is HoldReason.WAITING:
+                self._watchdog.feed(now_s, self.cfg.first_command_s)
+            return None
+        return self._follow(command.joint_positions, now_s)
+
+    def _judge_origin(self, header: Header, command: Command, now_s: float) -> Refusal:
+        if header.session != self.session:
+            return Refusal.OLD_SESSION
+        if self.lease is None or header.lease != self.lease.secret:
+            return Refusal.OTHER_LEASE
+        if header.sequence <= self.last_sequence:
+            return Refusal.OLD_SEQUENCE
+        if not 0 <= now_s - command.seen_monotonic_s <= self.cfg.watchdog_s:
+            return Refusal.LATE
+        return Refusal.NONE
+
+    def _follow(self, targets: Vector, now_s: float) -> Vector | None:
+        if self._move is not None:
+            self.move_result = MoveResult.INTERRUPTED
+        if self.activity is not Activity.FOLLOWING and self._robot is not None:
+            self._gauge.start(self._robot.joint_positions, now_s)
+        self._move = None
+        refusal = self._gauge.judge(targets, now_s)
+        if refusal is not Refusal.NONE:
+            self.refuse(refusal)
+            self.hold(_CONTENT_HOLDS[refusal], now_s)
+            return self._targets
+        self.hold_reason = HoldReason.NONE
+        self._targets = targets
+        return targets
+
+    def tick(self, now_s: float) -> Vector | None:
+        """Advance to now.
+
+        Returns:
+            Joint positions (7,), radians, to send; None if the robot is to be left alone.
+        """
+        if self._watchdog.has_bitten(now_s):
+            self.hold(HoldReason.STALE, now_s)
+        if self._move is not None:
+            self._advance(self._move, now_s)
+        if self.activity is Activity.HOLDING and now_s >= self._resend_until_s:
+            return None
+        # Motors that are off must not find a target when they come on.
+        if self._robot is None or not self._robot.enabled or self._robot.stopped:
+            return None
+        return self._targets
+
+    def _advance(self, move: SlowMove, now_s: float) -> None:
+        elapsed_s = now_s - self._move_began_s
+        self._targets = move.at(elapsed_s)
+        if elapsed_s < move.duration_s or self._robot is None:
+            return
+        error = max(abs(a - b) for a, b in zip(self._robot.joint_positions, move.target))
+        if error <= self.cfg.move_tolerance_rad:
+            self.hold(HoldReason.MOVE_DONE, now_s)
+            self._targets = move.target
+        elif elapsed_s > move.duration_s + self.cfg.move_settle_s:
+            self.hold(HoldReason.MOVE_DONE, now_s)
+            self.move_result = MoveResult.NOT_REACHED

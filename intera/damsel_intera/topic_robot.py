@@ -1,0 +1,216 @@
+"""The robot through its own ROS 1 topics; the vendor's SDK is not needed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Callable, Sequence
+
+from damsel_intera.errors import RobotPortError
+from damsel_intera.messages import message_class
+from damsel_intera.reasons import EndpointFrame
+from damsel_intera.robot import RobotState
+from damsel_intera.ros_node import (
+    GRIPPER_TIP,
+    HAND,
+    Endpoint,
+    point_of,
+    software_version,
+    start_node,
+    wait_until,
+)
+from damsel_intera.wire import JOINT_NAMES
+
+__all__ = ["TopicRobot"]
+
+_LIMB = "/robot/limb/right/"
+_NO_ENDPOINT: Endpoint = ((0.0, 0.0, 0.0), EndpointFrame.NONE)
+_ENDPOINT_FRESH_S = 0.1
+_FIRST_STATE_S = 10.0
+_TRANSITION_S = 5.0  # the vendor allows as much for each
+_PRESSED = 1
+
+
+class TopicRobot:
+    """Implements `RobotPort`."""
+
+    kind = "topics"
+
+    def __init__(self) -> None:
+        """Join the robot's ROS 1 and wait for its states.
+
+        Raises:
+            RobotPortError: If there is no ROS 1, no master or no robot.
+        """
+        rospy = self._rospy = start_node("damsel_intera_server")
+        from sensor_msgs.msg import JointState
+        from std_msgs.msg import Bool, Empty, Float64
+
+        self._lock = threading.Lock()
+        self._joints: tuple[Any, float] | None = None
+        self._assembly: tuple[Any, float] | None = None
+        self._endpoint: tuple[Endpoint, float] = (_NO_ENDPOINT, 0.0)
+        self._collision = False
+        self._callback: Callable[[], None] = lambda: None
+        self._command_class = message_class("JointCommand")
+        self._command = rospy.Publisher(
+            f"{_LIMB}joint_command", self._command_class, queue_size=1, tcp_nodelay=True
+        )
+        self._speed = rospy.Publisher(f"{_LIMB}set_speed_ratio", Float64, latch=True, queue_size=10)
+        self._timeout = rospy.Publisher(
+            f"{_LIMB}joint_command_timeout", Float64, latch=True, queue_size=10
+        )
+        self._enable = rospy.Publisher("/robot/set_super_enable", Bool, queue_size=10)
+        self._reset = rospy.Publisher("/robot/set_super_reset", Empty, queue_size=10)
+        self._stop = rospy.Publisher("/robot/set_super_stop", Empty, queue_size=10)
+        self._subscriptions = [
+            rospy.Subscriber(topic, kind, callback, queue_size=1, tcp_nodelay=True)
+            for topic, kind, callback in (
+                (
+                    f"{_LIMB}collision_detection_state",
+                    message_class("CollisionDetectionState"),
+                    self._on_collision,
+                ),
+                (f"{_LIMB}tip_states", message_class("EndpointStates"), self._on_tips),
+                ("/robot/state", message_class("RobotAssemblyState"), self._on_assembly),
+                ("/robot/joint_states", JointState, self._on_joints),
+            )
+        ]
+        wait_until(lambda: self.state() is not None, _FIRST_STATE_S, "send its states")
+
+    def _on_joints(self, message: Any) -> None:
+        if not set(JOINT_NAMES) & set(message.name):
+            return  # some other part of the robot tells about its joints
+        self._joints = (message, time.monotonic())
+        self._callback()
+
+    def _on_assembly(self, message: Any) -> None:
+        self._assembly = (message, time.monotonic())
+
+    def _on_collision(self, message: Any) -> None:
+        self._collision = bool(message.collision_state)
+
+    def _on_tips(self, message: Any) -> None:
+        tips: dict[str, Any] = dict(zip(message.names, message.states))
+        if GRIPPER_TIP in tips:
+            endpoint = point_of(tips[GRIPPER_TIP], EndpointFrame.RIGHT_GRIPPER_TIP)
+        elif HAND in tips:
+            endpoint = point_of(tips[HAND], EndpointFrame.RIGHT_HAND)
+        else:
+            endpoint = _NO_ENDPOINT
+        self._endpoint = (endpoint, time.monotonic())
+
+    def state(self) -> RobotState | None:
+        """The newest state, or None before the first."""
+        if self._joints is None or self._assembly is None:
+            return None
+        (joints, received_s), (assembly, assembly_received_s) = self._joints, self._assembly
+        endpoint, endpoint_received_s = self._endpoint
+        if received_s - endpoint_received_s > _ENDPOINT_FRESH_S:
+            endpoint = _NO_ENDPOINT
+        positions, velocities, efforts = _ours(joints)
+        return RobotState(
+            joint_positions=positions,
+            joint_velocities=velocities,
+            joint_efforts=efforts,
+            endpoint_position=endpoint[0],
+            endpoint_frame=endpoint[1],
+            enabled=bool(assembly.enabled),
+            stopped=bool(assembly.stopped),
+            error=bool(assembly.error),
+            homed=bool(assembly.homed),
+            ready=bool(assembly.ready),
+            collision=self._collision,
+            estop_button=int(assembly.estop_button),
+            estop_source=int(assembly.estop_source),
+            robot_stamp_s=float(joints.header.stamp.to_sec()),
+            received_s=received_s,
+            assembly_received_s=assembly_received_s,
+        )
+
+    def on_update(self, callback: Callable[[], None]) -> None:
+        """Call back, from rospy's thread, whenever new joint states have come."""
+        self._callback = callback
+
+    def command_positions(self, joint_positions: Sequence[float]) -> None:
+        """Send the joints, (7,), radians, in position mode.
+
+        Raises:
+            RobotPortError: If ROS 1 has shut down under us.
+        """
+        message = self._command_class(
+            mode=self._command_class.POSITION_MODE,
+            names=list(JOINT_NAMES),
+            position=list(joint_positions),
+        )
+        message.header.stamp = self._rospy.Time.now()
+        try:
+            self._command.publish(message)
+        except self._rospy.ROSException as error:
+            raise RobotPortError(f"cannot command the joints: {error}") from None
+
+    def set_speed_ratio(self, ratio: float) -> None:
+        """Limit the joints' speed in position mode to a part of their limits, (0, 1]."""
+        self._speed.publish(ratio)
+
+    def set_command_timeout(self, timeout_s: float) -> None:
+        """Set after what time without commands the robot leaves velocity and torque mode."""
+        self._timeout.publish(timeout_s)
+
+    def enable(self) -> None:
+        """Reset a stopped robot and switch its motors on; may take ten seconds.
+
+        Raises:
+            RobotPortError: If it does not come to that, e.g. with the e-stop pressed.
+        """
+        with self._lock:
+            if self._now().estop_button == _PRESSED:
+                raise RobotPortError("the e-stop is pressed; allowed: release it, then enable")
+            if self._now().stopped or self._now().error:
+                wait_until(self._is_reset, _TRANSITION_S, "reset", self._reset.publish)
+            wait_until(
+                lambda: self._now().enabled,
+                _TRANSITION_S,
+                "switch its motors on",
+                lambda: self._enable.publish(True),
+            )
+
+    def _is_reset(self) -> bool:
+        state = self._now()
+        return not (state.stopped or state.error or state.estop_button or state.estop_source)
+
+    def stop(self) -> None:
+        """Switch the motors off as the e-stop would.
+
+        Raises:
+            RobotPortError: If the robot does not confirm within five seconds.
+        """
+        wait_until(lambda: self._now().stopped, _TRANSITION_S, "stop", self._stop.publish)
+
+    def _now(self) -> RobotState:
+        state = self.state()
+        if state is None:
+            raise RobotPortError("the robot has sent no state; allowed: a robot that does")
+        return state
+
+    def software_version(self) -> str:
+        """Version of the robot's software.
+
+        Raises:
+            RobotPortError: If the robot does not tell.
+        """
+        return software_version(self._rospy)
+
+    def close(self) -> None:
+        """Leave the robot's ROS 1."""
+        self._rospy.signal_shutdown("the server ends")
+
+
+def _ours(message: Any) -> tuple[tuple[float, ...], ...]:
+    """Positions, velocities and efforts of the arm's joints; those that lack are left out."""
+    where: dict[str, int] = {name: index for index, name in enumerate(message.name)}
+    indices: list[int] = [where[name] for name in JOINT_NAMES if name in where]
+    return tuple(
+        tuple(float(values[index]) for index in indices if index < len(values))
+        for values in (message.position, message.velocity, message.effort)
+    )

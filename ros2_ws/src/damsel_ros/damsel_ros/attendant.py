@@ -1,0 +1,107 @@
+"""The operator's side of a physical arm: brings the robot node's questions before a person.
+
+Polled along with everything else that the operator waits for; it never waits itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.client import Client
+from rclpy.node import Node
+from rclpy.task import Future
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from damsel.errors import RobotError, RobotTimeoutError
+from damsel_ros.conversions import ROBOT_DIAGNOSTICS
+from damsel_ros.person import Person
+from damsel_ros.qos import LATCHED, STANDARD
+
+__all__ = ["Attendant"]
+
+_ASK_AGAIN_S = 1.0
+
+
+class Attendant:
+    """Client of the robot node's `enable`, `confirm_reset` and `prompt`."""
+
+    def __init__(self, node: Node, person: Person) -> None:
+        """Listen on the operator's node.
+
+        Args:
+            node: The operator's node, in the robot's namespace.
+            person: Who is asked.
+        """
+        self._person = person
+        self._enable = node.create_client(Trigger, "robot/enable")
+        self._confirm = node.create_client(Trigger, "robot/confirm_reset")
+        node.create_subscription(String, "robot/prompt", self._on_prompt, LATCHED)
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, STANDARD)
+        self._arm_is_well = False
+        self._prompt = ""
+        self._answer: Future | None = None
+        self._ask_at_s: float | None = None
+
+    def enable(self, poll: Callable[[], None], timeout_s: float) -> None:
+        """Have the person agree, then enable the arm; or wait until somebody else has enabled it.
+
+        Args:
+            poll: Lets messages arrive; may raise to end the waiting.
+            timeout_s: How long the robot may take, once the person has agreed.
+
+        Raises:
+            RobotError: If the robot node is not there, or the arm cannot be enabled.
+        """
+        if not self._person.present:
+            self._person.tell("waiting for the arm to be enabled: call service robot/enable")
+            while not self._arm_is_well:
+                poll()
+            return
+        self._person.ask("the arm will be enabled; keep clear of it")
+        while not self._person.has_agreed():
+            poll()
+        deadline_s = time.monotonic() + timeout_s
+        answer = self._call(self._enable, poll, deadline_s)
+        if not answer.success:
+            raise RobotError(f"the arm cannot be enabled: {answer.message}")
+        self._person.tell(str(answer.message))
+
+    def _call(
+        self, client: Client, poll: Callable[[], None], deadline_s: float
+    ) -> Trigger.Response:
+        future: Future | None = None
+        while future is None or not future.done():
+            if future is None and client.service_is_ready():
+                future = client.call_async(Trigger.Request())
+            if time.monotonic() > deadline_s:
+                raise RobotTimeoutError("the robot node does not answer service robot/enable")
+            poll()
+        return future.result()
+
+    def poll(self) -> None:
+        """Ask what is to be asked, and pass an answer on."""
+        now_s = time.monotonic()
+        if self._answer is not None:
+            if not self._answer.done():
+                return
+            answer, self._answer = self._answer.result(), None
+            self._person.tell(str(answer.message))
+            if not answer.success and self._prompt:
+                self._ask_at_s = now_s + _ASK_AGAIN_S
+        if self._ask_at_s is not None and now_s >= self._ask_at_s:
+            self._ask_at_s = None
+            self._person.ask(self._prompt)
+        elif self._prompt and self._person.has_agreed():
+            self._answer = self._confirm.call_async(Trigger.Request())
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == ROBOT_DIAGNOSTICS:
+                self._arm_is_well = status.level == DiagnosticStatus.OK
+
+    def _on_prompt(self, message: String) -> None:
+        self._prompt = message.data
+        self._ask_at_s = time.monotonic() if message.data else None

@@ -1,0 +1,180 @@
+"""`damsel-preflight`: looks at everything before the first motion and prints a checklist.
+
+It moves nothing and takes no control, so it may run beside a robot node. Exit codes: 0 when every
+check passed, 2 when one failed or the command was wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.utilities import remove_ros_args
+
+from damsel.bundle import Bundle
+from damsel.calibration import OBJECT_NAMES, Calibration
+from damsel.cli import EXIT_BAD_INPUT, OneLineParser
+from damsel.cli import run as run_command
+from damsel.errors import DamselError
+from damsel.perception import ObjectPoses
+from damsel_intera.errors import InteraError
+from damsel_ros.backends import make_robot
+from damsel_ros.backends.sawyer_cfg import SawyerCfg
+from damsel_ros.backends.server_talk import connect_client
+from damsel_ros.backends.state_guard import StateGuard
+from damsel_ros.bundle_path import default_bundle
+from damsel_ros.conversions import age_of, transform_from_pose
+from damsel_ros.preflight import Sighting, checklist
+from damsel_ros.set_up import sawyer_set_up
+
+__all__ = ["main", "preflight"]
+
+PROGRAM = "damsel-preflight"
+
+_LISTENING_S = 2.0
+
+
+def main() -> None:
+    """Run `damsel-preflight`."""
+    sys.exit(run_command(lambda: preflight(remove_ros_args(sys.argv)[1:]), PROGRAM))
+
+
+def preflight(argv: Sequence[str]) -> int:
+    """Look at everything, print a checklist, and return the exit code.
+
+    Args:
+        argv: Arguments without the program's name.
+
+    Raises:
+        DamselError: If the command or a parameter is wrong.
+    """
+    given = _parser().parse_args(argv)
+    with sawyer_set_up(given.parameters) as found:
+        seen = _look(found.node, found.cfg, found.calibration)
+    checks = list(
+        checklist(
+            seen,
+            description=make_robot("sawyer").description,
+            bundle=_bundle(given.bundle),
+            placement_tolerance_m=found.cfg.placement_tolerance_m,
+            return_cfg=found.cfg.return_motion,
+        )
+    )
+    for check in checks:
+        print(check.line())
+    failed = sum(not check.passed for check in checks)
+    print(f"{failed} of {len(checks)} checks failed" if failed else "ready for the first motion")
+    return EXIT_BAD_INPUT if failed else 0
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog=PROGRAM,
+        description="Look at everything that a physical Sawyer needs before its first motion.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--bundle", default="", metavar="DIR", help="model bundle (default: models/default)"
+    )
+    parser.add_argument(
+        "--parameters", default="", metavar="FILE", help="ROS parameter file of your own set-up"
+    )
+    return parser
+
+
+def _bundle(folder: str) -> Bundle | DamselError:
+    try:
+        return Bundle.load(Path(folder) if folder else default_bundle())
+    except DamselError as error:
+        return error
+
+
+def _look(node: Node, cfg: SawyerCfg, calibration: Calibration) -> Sighting:
+    """Listen to cameras and server for a while."""
+    poses = ObjectPoses(cfg.perception)
+    # Whatever is seen now is where the objects are.
+    poses.jumps_allowed = True
+    refused: dict[str, str] = {}
+    for name in OBJECT_NAMES:
+        node.create_subscription(
+            PoseStamped,
+            f"objects/{name}/pose",
+            _taker(node, name, calibration, poses, refused),
+            qos_profile_sensor_data,
+        )
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        return _listen(cfg, poses, refused, lambda: executor.spin_once(timeout_sec=0.0))
+    finally:
+        executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+
+
+def _taker(
+    node: Node,
+    name: str,
+    calibration: Calibration,
+    poses: ObjectPoses,
+    refused: dict[str, str],
+) -> Callable[[PoseStamped], None]:
+    def take(message: PoseStamped) -> None:
+        now_s = time.monotonic()
+        age_s = age_of(message.header.stamp, node.get_clock().now().to_msg())
+        try:
+            marker = transform_from_pose(message.pose)
+            position = calibration.object_position(name, message.header.frame_id, marker)
+        except DamselError as error:
+            refused[name] = str(error)
+        else:
+            poses.see(name, position, now_s - age_s, now_s)
+
+    return take
+
+
+def _listen(
+    cfg: SawyerCfg, poses: ObjectPoses, refused: Mapping[str, str], spin: Callable[[], Any]
+) -> Sighting:
+    guard = StateGuard(cfg.guard)
+    states, offset_s, reply, error = 0, float("nan"), None, ""
+    started_s = time.monotonic()
+    with connect_client(cfg.addresses, PROGRAM, cfg.key) as client:
+        try:
+            reply = client.hello()
+        except InteraError as cause:
+            error = str(cause)
+        started_s = time.monotonic()
+        while time.monotonic() < started_s + _LISTENING_S:
+            spin()
+            state = client.receive_state(0.002)
+            header = client.state_header
+            if state is None or header is None:
+                continue
+            guard.take(state, header, time.monotonic())
+            states += 1
+            offset = time.time() - header.wall_s
+            offset_s = offset if states == 1 or abs(offset) < abs(offset_s) else offset_s
+        now_s = time.monotonic()
+    return Sighting(
+        address=f"{cfg.addresses.host}:{cfg.addresses.operator_port}",
+        reply=reply,
+        error=error,
+        guard=guard,
+        states=states,
+        duration_s=now_s - started_s,
+        clock_offset_s=offset_s,
+        poses=poses,
+        refused_pose="; ".join(refused.values()),
+        now_s=now_s,
+    )
+
+
+if __name__ == "__main__":
+    main()

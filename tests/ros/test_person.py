@@ -1,0 +1,70 @@
+"""Who is asked, and how an answer is told from what was typed before."""
+
+from __future__ import annotations
+
+import os
+import pty
+import time
+from collections.abc import Iterator
+from typing import TextIO
+
+import pytest
+
+from damsel_ros.person import StandIn, TerminalPerson
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, TextIO]]:
+    keys, screen = pty.openpty()
+    with os.fdopen(screen, "r") as stdin:
+        yield keys, stdin
+    os.close(keys)
+
+
+def press(keys: int) -> None:
+    os.write(keys, b"\n")
+    time.sleep(0.05)
+
+
+def test_enter_agrees_once(terminal: tuple[int, TextIO]) -> None:
+    keys, stdin = terminal
+    said: list[str] = []
+    person = TerminalPerson(said.append, stdin)
+    assert person.present
+    person.ask("the objects go back")
+    assert said == ["the objects go back [press Enter]"]
+    assert not person.has_agreed()
+    press(keys)
+    assert person.has_agreed()
+    assert not person.has_agreed()
+
+
+def test_what_was_typed_before_the_question_is_no_answer(terminal: tuple[int, TextIO]) -> None:
+    keys, stdin = terminal
+    person = TerminalPerson(lambda _: None, stdin)
+    press(keys)
+    press(keys)
+    person.ask("the objects go back")
+    assert not person.has_agreed()
+
+
+def test_without_a_terminal_nobody_agrees() -> None:
+    said: list[str] = []
+    read, write = os.pipe()
+    os.write(write, b"\n")
+    with os.fdopen(read, "r") as stdin:
+        person = TerminalPerson(said.append, stdin)
+        assert not person.present
+        person.ask("the objects go back")
+        assert not person.has_agreed()
+    os.close(write)
+    assert said == ["the objects go back [no terminal here: call the robot node's service]"]
+
+
+def test_a_stand_in_does_it_and_agrees_once() -> None:
+    done: list[str] = []
+    person = StandIn(lambda: done.append("put back"), done.append)
+    person.ask("the objects go back")
+    assert done == ["the objects go back [done by the rehearsal]", "put back"]
+    assert person.has_agreed()
+    assert not person.has_agreed()

@@ -31,6 +31,7 @@ from damsel_training.pearl import Pearl, PearlCfg
 from damsel_training.pearl_networks import PearlNetworkCfg
 from damsel_training.progress import Progress
 from damsel_training.run import RunCfg, RunFolder, plain
+from damsel_training.workers import cores
 
 __all__ = [
     "PEARL_PRESETS",
@@ -89,7 +90,7 @@ def pearl(cfg: PearlCfg, seed: int, folder: Path, progress: Progress) -> Pearl:
         InvalidConfigError: the folder was begun with another configuration.
     """
     if "OMP_NUM_THREADS" not in os.environ:  # which torch has followed already
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(cores())
     folder.mkdir(parents=True, exist_ok=True)
     _hold_to(cfg, seed, folder / "pearl.yaml")
     learner = new_pearl(cfg, seed)

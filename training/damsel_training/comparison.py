@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +31,7 @@ from damsel_training.protocol import Setting, evaluate_method
 from damsel_training.run import RunCfg, RunFolder
 from damsel_training.stage_times import seconds_by_stage
 from damsel_training.trajectory_table import write_rows
+from damsel_training.workers import cores
 
 __all__ = ["METHODS", "Comparison", "compare"]
 
@@ -237,4 +237,4 @@ def _hardware() -> str:
             if line.startswith("model name")
         ]
         model = names[0] if names else model
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+    return f"{model}, {cores()} cores"

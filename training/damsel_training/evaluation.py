@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +14,7 @@ from damsel.families import FAMILIES, Family
 from damsel.results import AdaptationResult, TrajectoryResult
 from damsel.tasks import Task, is_solved
 from damsel_sim.adaptation import OfflineRun, adapt_offline
+from damsel_training.workers import worker_pool
 
 __all__ = [
     "FamilySummary",
@@ -88,9 +87,7 @@ def evaluate(
             results.append(_evaluate_one(path, task, iterations))
             progress(len(results))
         return results
-    # Forking a process that runs onnxruntime's or torch's threads can hang; spawning cannot.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with worker_pool(workers) as pool:
         futures = [pool.submit(_evaluate_one, path, task, iterations) for task in tasks]
         for future in futures:
             results.append(future.result())

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import queue
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from damsel_training.experts import Expert, ExpertCfg, train_expert
 from damsel_training.export import export_bundle
 from damsel_training.progress import Progress
 from damsel_training.run import RunCfg, RunFolder, plain
+from damsel_training.workers import cores, worker_pool
 
 __all__ = ["collect", "experts", "export", "meta"]
 
@@ -45,10 +45,10 @@ def experts(
     """Train the experts of some families, as many at a time as there are cores."""
     bars = {name: progress.bar(f"expert {name}", cfg.experts[name].steps) for name in families}
     context = multiprocessing.get_context("spawn")
-    workers = min(len(families), _cores())
+    workers = min(len(families), cores())
     # The longest first, so that the others fill the gaps.
     order = sorted(families, key=lambda name: -cfg.experts[name].steps)
-    with context.Manager() as manager, ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with context.Manager() as manager, worker_pool(workers) as pool:
         news = manager.Queue()
         running = [
             pool.submit(
@@ -106,7 +106,7 @@ def meta(
     """Meta-train (lines 3-24 of Algorithm 1)."""
     bar = progress.bar("meta-train", cfg.damsel.iterations)
     if "OMP_NUM_THREADS" not in os.environ:  # which torch has followed already
-        torch.set_num_threads(_cores())
+        torch.set_num_threads(cores())
     torch.manual_seed(cfg.seed)
     folder.meta.mkdir(exist_ok=True)
     learner = learner_class(cfg.damsel, training_tasks(), _load_experts(folder), cfg.rng("meta"))
@@ -179,7 +179,3 @@ def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = N
 
 def _load_experts(folder: RunFolder) -> dict[str, Expert]:
     return {name: Expert.load(name, folder.experts) for name in FAMILIES}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))

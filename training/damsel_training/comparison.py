@@ -20,11 +20,12 @@ from damsel.families import FAMILIES
 from damsel.tasks import Task, training_tasks
 from damsel_training.baselines import gmps_folder, new_pearl, pearl_cfg
 from damsel_training.checkpoints import load_checkpoint
+from damsel_training.context_methods import Gmps, Pearl
 from damsel_training.errors import MissingStageError
 from damsel_training.evaluation import best_constant_outcome
 from damsel_training.experts import Expert
 from damsel_training.gmps import without_structure
-from damsel_training.methods import Damsel, Gmps, Method, Pearl, Still, Told
+from damsel_training.methods import Damsel, Method, Still, Told
 from damsel_training.networks import Encoder, Policy
 from damsel_training.progress import Progress
 from damsel_training.protocol import Setting, evaluate_method

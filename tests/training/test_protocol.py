@@ -14,7 +14,8 @@ from damsel.errors import InvalidConfigError
 from damsel.observation import Trajectory
 from damsel.tasks import Task, distance
 from damsel_sim.physics import TabletopPhysics
-from damsel_training.methods import Damsel, Gmps, Method, Pearl, Plan, Still, Told
+from damsel_training.context_methods import Gmps, Pearl
+from damsel_training.methods import Damsel, Method, Plan, Still, Told
 from damsel_training.networks import Encoder, NetworkCfg, Policy
 from damsel_training.pearl_networks import Actor, GaussianEncoder, PearlNetworkCfg
 from damsel_training.protocol import Setting, evaluate_method

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,17 +20,19 @@ from damsel.families import FAMILIES
 from damsel.tasks import Task, training_tasks
 from damsel_training.baselines import gmps_folder, new_pearl, pearl_cfg
 from damsel_training.checkpoints import load_checkpoint
+from damsel_training.context_methods import Gmps, Pearl
 from damsel_training.errors import MissingStageError
 from damsel_training.evaluation import best_constant_outcome
 from damsel_training.experts import Expert
 from damsel_training.gmps import without_structure
-from damsel_training.methods import Damsel, Gmps, Method, Pearl, Still, Told
+from damsel_training.methods import Damsel, Method, Still, Told
 from damsel_training.networks import Encoder, Policy
 from damsel_training.progress import Progress
 from damsel_training.protocol import Setting, evaluate_method
 from damsel_training.run import RunCfg, RunFolder
 from damsel_training.stage_times import seconds_by_stage
 from damsel_training.trajectory_table import write_rows
+from damsel_training.workers import cores
 
 __all__ = ["METHODS", "Comparison", "compare"]
 
@@ -237,4 +238,4 @@ def _hardware() -> str:
             if line.startswith("model name")
         ]
         model = names[0] if names else model
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+    return f"{model}, {cores()} cores"

@@ -1,7 +1,8 @@
 """The methods that are compared, at test time, each adapting to many hidden tasks at once.
 
 A method is asked before every trajectory what it will try in each row, acts, and is handed what
-came of it. It learns of the tasks through rewards alone; those that are told more say so.
+came of it. It learns of the tasks through rewards alone; those that are told more say so. GMPS and
+PEARL are in `context_methods`.
 """
 
 from __future__ import annotations
@@ -10,26 +11,18 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from damsel.adaptation import INFERENCE_PERIOD, Adaptation
+from damsel.adaptation import Adaptation
 from damsel.bundle import Bundle
-from damsel.errors import InvalidConfigError
-from damsel.observation import ACTION_DIM, CONTEXT_LAYOUT, TRANSITION_DIM, Trajectory
+from damsel.observation import ACTION_DIM, CONTEXT_LAYOUT, Trajectory
 from damsel.tasks import Task
 from damsel_training.dataset import ExpertPolicy, Teacher
-from damsel_training.networks import Encoder, Policy
-from damsel_training.pearl_networks import Actor, GaussianEncoder
 
-__all__ = ["Damsel", "Gmps", "Method", "Pearl", "Plan", "Still", "Told"]
+__all__ = ["Damsel", "Method", "Plan", "Still", "Told"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-
-_SOLVED_REWARD = 0.95
-"""Last reward from which every method stops, as the bundles of DAMSEL do."""
-
 
 _REWARD = CONTEXT_LAYOUT.index("reward")
 _NEXT = slice(_REWARD + 1, None)
@@ -121,164 +114,6 @@ class Damsel:
                 row.receive(trajectory)
 
 
-class _ByContext:
-    """What GMPS and PEARL share: contexts that grow by whole trajectories, and when to stop."""
-
-    def __init__(self, trajectories: int) -> None:
-        if trajectories < 1:
-            raise InvalidConfigError(f"trajectories is {trajectories}; allowed: from 1")
-        self._limit = trajectories
-        self._made = 0
-        self._plans: list[Plan | None] = []
-        self._contexts: list[Array] = []
-        self._under_way: list[Array] = []
-        self._latents = torch.empty(0)
-
-    def begin(self, rows: int) -> None:
-        """See `Method`."""
-        self._made = 0
-        self._under_way = []
-        self._contexts = [np.empty((0, TRANSITION_DIM))] * rows
-        self._plans = [self._plan(context) for context in self._contexts]
-        self._gather()
-
-    def plans(self) -> list[Plan | None]:
-        """See `Method`."""
-        return list(self._plans)
-
-    def watch(self, transitions: Array) -> BoolArray:
-        """See `Method`."""
-        self._under_way.append(transitions)
-        return np.zeros(len(transitions), bool)
-
-    def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
-        """See `Method`."""
-        self._made += 1
-        self._under_way = []
-        for row, (plan, trajectory) in enumerate(zip(self._plans, trajectories, strict=True)):
-            if plan is None or trajectory is None:
-                continue
-            self._contexts[row] = np.concatenate([self._contexts[row], trajectory.transitions])
-            solved = plan.stage == "adapt" and trajectory.last_reward >= _SOLVED_REWARD
-            finished = solved or self._made == self._limit
-            self._plans[row] = None if finished else self._plan(self._contexts[row])
-        self._gather()
-
-    def _plan(self, context: Array) -> Plan:
-        raise NotImplementedError
-
-    def _gather(self) -> None:
-        size = max((len(plan.latent) for plan in self._plans if plan), default=0)
-        still = np.zeros(size)
-        latents = np.stack([plan.latent if plan else still for plan in self._plans])
-        self._latents = _tensor(latents)
-
-
-class Gmps(_ByContext):
-    """Explores under samples of the common prior until a reward is seen, then infers latents."""
-
-    def __init__(
-        self,
-        encoder: Encoder,
-        policy: Policy,
-        trajectories: int,
-        prior_trajectories: int,
-        prior_mean: Array,
-        prior_std: Array,
-        rng: np.random.Generator,
-    ) -> None:
-        """Set up.
-
-        Args:
-            encoder: trained.
-            policy: trained.
-            trajectories: most trajectories a task.
-            prior_trajectories: how many of them may explore.
-            prior_mean: (L,), of the common prior.
-            prior_std: (L,), its standard deviations.
-            rng: source of latents.
-        """
-        super().__init__(trajectories)
-        self._encoder, self._policy = encoder, policy
-        self._prior_trajectories = prior_trajectories
-        self._mean, self._std = prior_mean, prior_std
-        self._rng = rng
-        self._no_family = torch.zeros(encoder.cfg.latent_dim)
-
-    def act(self, observation: Array) -> Array:
-        """See `Method`."""
-        with torch.no_grad():
-            actions: Array = self._policy(_tensor(observation), self._latents).double().numpy()
-        return actions
-
-    def watch(self, transitions: Array) -> BoolArray:
-        """See `Method`; the latent is inferred anew as often as DAMSEL's is."""
-        enough = super().watch(transitions)
-        if len(self._under_way) % INFERENCE_PERIOD == 0:
-            now = np.stack(self._under_way, axis=1)
-            for row, plan in enumerate(self._plans):
-                if plan is not None and plan.stage == "adapt":
-                    self._plans[row] = self._adapt(np.concatenate([self._contexts[row], now[row]]))
-            self._gather()
-        return enough
-
-    def _plan(self, context: Array) -> Plan:
-        rewarded = len(context) > 0 and bool((context[:, _REWARD] > 0).any())
-        if not rewarded and self._made < self._prior_trajectories:
-            noise = self._rng.standard_normal(len(self._mean))
-            return Plan("probe", latent=self._mean + self._std * noise)
-        return self._adapt(context)
-
-    def _adapt(self, context: Array) -> Plan:
-        with torch.no_grad():
-            latent = self._encoder(_tensor(context), self._no_family)
-        return Plan("adapt", latent=latent.double().numpy())
-
-
-class Pearl(_ByContext):
-    """Latents of the prior first; from some trajectory on, latents of the posterior."""
-
-    def __init__(
-        self,
-        encoder: GaussianEncoder,
-        actor: Actor,
-        trajectories: int,
-        prior_trajectories: int,
-        rng: np.random.Generator,
-    ) -> None:
-        """Set up.
-
-        Args:
-            encoder: trained.
-            actor: trained; its likeliest actions are used.
-            trajectories: most trajectories a task.
-            prior_trajectories: how many of them are under latents of the prior.
-            rng: source of latents.
-        """
-        super().__init__(trajectories)
-        if prior_trajectories < 1:
-            raise InvalidConfigError(f"prior_trajectories is {prior_trajectories}; allowed: from 1")
-        self._encoder, self._actor = encoder, actor
-        self._prior_trajectories = prior_trajectories
-        self._rng = rng
-        self._size = encoder.latent_dim
-
-    def act(self, observation: Array) -> Array:
-        """See `Method`."""
-        with torch.no_grad():
-            actions: Array = self._actor(_tensor(observation), self._latents).double().numpy()
-        return actions
-
-    def _plan(self, context: Array) -> Plan:
-        noise = self._rng.standard_normal(self._size)
-        if self._made < self._prior_trajectories:
-            return Plan("probe", latent=noise)
-        with torch.no_grad():
-            mean, variance = self._encoder(_tensor(context))
-        latent = mean.double().numpy() + np.sqrt(variance.double().numpy()) * noise
-        return Plan("adapt", latent=latent)
-
-
 class Still:
     """Does nothing, once."""
 
@@ -336,7 +171,3 @@ class Told(Still):
     def act(self, observation: Array) -> Array:
         """See `Method`."""
         return self._teacher.expert(observation)
-
-
-def _tensor(values: Array) -> torch.Tensor:
-    return torch.as_tensor(values, dtype=torch.float32)

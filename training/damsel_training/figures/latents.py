@@ -93,7 +93,7 @@ def _scatter(axis: Axes, rows: Sequence[TrajectoryRow]) -> None:
         s=36,
         linewidth=1.4,
         zorder=3,
-        **_label("prior component", components),
+        label=_label("prior component", components),
     )
     axis.scatter(
         prior[~components, 0],
@@ -102,12 +102,12 @@ def _scatter(axis: Axes, rows: Sequence[TrajectoryRow]) -> None:
         s=7,
         linewidth=0,
         zorder=1,
-        **_label("sample of the prior", ~components),
+        label=_label("sample of the prior", ~components),
     )
     axis.set_xlabel(f"first principal component ({share[0]:.0%})")
     axis.set_ylabel(f"second principal component ({share[1]:.0%})")
 
 
-def _label(text: str, shown: NDArray[np.bool_]) -> dict[str, str]:
-    """The legend's entry for points, if there are any."""
-    return {"label": text} if shown.any() else {}
+def _label(text: str, shown: NDArray[np.bool_]) -> str:
+    """The legend's entry for points; of none if there are no points."""
+    return text if shown.any() else "_nolegend_"

@@ -12,7 +12,6 @@ ends early once the task is solved.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -22,9 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 from damsel.bundle import Bundle
 from damsel.errors import InvalidConfigError, InvalidTrajectoryError, brief
 from damsel.families import FAMILIES
-from damsel.observation import TRANSITION_DIM, Trajectory
+from damsel.observation import CONTEXT_LAYOUT, OBSERVATION_DIM, TRANSITION_DIM, Trajectory
 
 __all__ = ["INFERENCE_PERIOD", "Adaptation", "Request", "Stage", "TrajectoryRecord"]
+
+_BEFORE = slice(0, OBSERVATION_DIM)
+_REWARD = CONTEXT_LAYOUT.index("reward")
+_AFTER = slice(_REWARD + 1, TRANSITION_DIM)
 
 INFERENCE_PERIOD = 5
 """Control steps between two inferences of the latent within an adaptation trajectory."""
@@ -168,22 +171,23 @@ class Adaptation:
         if request.stage == "adapt":
             self.request = replace(request, latent=self._infer(request.family))
 
-    def probe_told_enough(self, observation: ArrayLike, rewards: Sequence[float]) -> bool:
-        """Return whether the probe under way may be cut short.
+    @property
+    def probe_told_enough(self) -> bool:
+        """Whether the probe under way may be cut short.
 
         It may once it has moved its object by more than would count as solved and no reward came
         of it: the task is then of another family. A probe that is rewarded runs to the horizon,
         for it is also the context that the first latent is inferred from.
-
-        Args:
-            observation: (12,), the latest one, metres.
-            rewards: Its rewards so far, that of the latest observation included.
         """
         request = self._current()
-        if request.stage != "probe" or any(rewards):
+        if request.stage != "probe" or not self._under_way:
             return False
+        if any(transition[_REWARD] for transition in self._under_way):
+            return False
+        # From where the object stood, which on a table out of its place is not where it rests.
         kind = FAMILIES[request.family]
-        moved = np.linalg.norm(kind.state(np.asarray(observation, np.float64)))
+        first, last = self._under_way[0][_BEFORE], self._under_way[-1][_AFTER]
+        moved = np.linalg.norm(kind.state(last) - kind.state(first))
         return bool(moved > kind.success_threshold)
 
     def receive(self, trajectory: Trajectory) -> None:

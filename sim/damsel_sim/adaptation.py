@@ -84,7 +84,7 @@ def adapt_offline(
             if keep_states:
                 states.append(robot.physics.state[0].copy())
             adaptation.extend(transition(observations[-2], actions[-1], rewards[-1], observation))
-            if adaptation.probe_told_enough(observation, rewards):
+            if adaptation.probe_told_enough:
                 break
         steps += len(actions)
         returns.append(float(np.sum(rewards)))

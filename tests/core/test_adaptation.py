@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from damsel.adaptation import Adaptation, Request
 from damsel.bundle import Bundle
@@ -206,46 +207,36 @@ def test_two_adaptations_with_one_bundle_do_not_know_of_each_other(bundle: Bundl
     assert len(first.records) == len(second.records) == 3
 
 
-def test_a_probe_that_moved_its_object_for_nothing_is_cut_short() -> None:
+def told_enough(rewards: Sequence[float], *observations: NDArray[np.float64]) -> bool:
+    """Whether a first probe, of a push, has told enough after these observations."""
     adaptation, _ = spied()
-    assert not adaptation.probe_told_enough(observation_of(), [0.0])
-    assert not adaptation.probe_told_enough(observation_of(push=(0.049, 0.0)), [0.0])
-    assert adaptation.probe_told_enough(observation_of(push=(0.051, 0.0)), [0.0, 0.0])
-    assert not adaptation.probe_told_enough(observation_of(push=(0.051, 0.0)), [0.1, 0.0])
-    assert not adaptation.probe_told_enough(observation_of(door=(0.5,)), [0.0, 0.0])
+    for before, reward, after in zip(observations, rewards, observations[1:], strict=False):
+        adaptation.extend(np.concatenate([before, np.zeros(3), [reward], after]))
+    return adaptation.probe_told_enough
 
 
-def test_an_attempt_infers_its_latent_again_on_the_way() -> None:
-    adaptation, bundle = spied(inference_period=2)
-    probe_all(adaptation, {"push": 0.4, "door": 0.1, "drawer": 0.2})
-    first = request_of(adaptation).latent
-    step = trajectory(1.0).transitions[0]
-    adaptation.extend(step)
-    assert len(bundle.contexts) == 1
-    np.testing.assert_array_equal(request_of(adaptation).latent, first)
-    adaptation.extend(step)
-    assert len(bundle.contexts[1]) == TINY_HORIZON + 2
-    assert adaptation.context_transitions == TINY_HORIZON + 2
-    assert not np.array_equal(request_of(adaptation).latent, first)
-    adaptation.extend(step)
-    adaptation.extend(step)  # the last one: `receive` infers after it
-    assert len(bundle.contexts) == 2
-    adaptation.receive(trajectory(0.5))
-    assert len(bundle.contexts[2]) == 2 * TINY_HORIZON
+def test_a_probe_that_moved_its_object_for_nothing_is_cut_short() -> None:
+    rest, on_the_way = observation_of(), observation_of(push=(0.02, 0.0))
+    assert not told_enough([])
+    assert not told_enough([0.0], rest, rest)
+    assert not told_enough([0.0], rest, observation_of(push=(0.049, 0.0)))
+    assert told_enough([0.0, 0.0], rest, on_the_way, observation_of(push=(0.051, 0.0)))
+    assert not told_enough([0.1, 0.0], rest, on_the_way, observation_of(push=(0.051, 0.0)))
+    assert not told_enough([0.0], rest, observation_of(door=(0.5,)))
 
 
-def test_an_attempt_that_is_made_again_forgets_what_it_inferred() -> None:
-    adaptation, bundle = spied(inference_period=1)
-    probe_all(adaptation, {"push": 0.4, "door": 0.1, "drawer": 0.2})
-    adaptation.extend(trajectory(1.0).transitions[0])
-    adaptation.restart()
-    np.testing.assert_array_equal(bundle.contexts[-1], bundle.contexts[0])
+def test_a_probe_counts_from_where_its_object_stood() -> None:
+    aside = observation_of(push=(0.06, 0.0))
+    assert not told_enough([0.0], aside, aside)
+    assert told_enough([0.0], aside, observation_of(push=(0.12, 0.0)))
 
 
 def test_an_attempt_is_never_cut_short() -> None:
     adaptation, _ = spied()
     probe_all(adaptation, {"push": 0.4, "door": 0.1, "drawer": 0.2})
-    assert not adaptation.probe_told_enough(observation_of(push=(0.2, 0.0)), [0.0])
+    pushed = observation_of(push=(0.2, 0.0))
+    adaptation.extend(np.concatenate([observation_of(), np.zeros(4), pushed]))
+    assert not adaptation.probe_told_enough
 
 
 @pytest.mark.parametrize("iterations", [0, -1, 1.5, True, "4", None, float("nan")])

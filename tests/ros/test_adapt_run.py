@@ -59,8 +59,8 @@ class World:
         self.trajectory += 1
         return self.run.trajectory_began(self.trajectory, self.now_s)
 
-    def observe(self, step: int) -> list[Effect]:
-        observation = observation_of(end_effector=(float(step), 0.0, 0.0))
+    def observe(self, step: int, push: tuple[float, float] = (0.0, 0.0)) -> list[Effect]:
+        observation = observation_of(end_effector=(float(step), 0.0, 0.0), push=push)
         return self.run.receive(Observed(self.trajectory, step, observation), self.now_s)
 
     def apply(
@@ -162,16 +162,13 @@ def test_a_command_waits_for_all_of_the_step_before() -> None:
 
 def test_a_probe_that_told_enough_is_cut_short() -> None:
     world = World()
-    world.adaptation.probe_told_enough = (  # type: ignore[method-assign]
-        lambda _observation, rewards: len(rewards) >= 2
-    )
     world.begin()
     world.reset()
     world.observe(0)
-    for step in (0, 1):
+    for step, pushed in ((0, 0.03), (1, 0.06)):
         world.apply(step)
-        world.observe(step + 1)
-        effects = world.reward(step + 1, 0.5)
+        world.observe(step + 1, push=(pushed, 0.0))
+        effects = world.reward(step + 1, 0.0)
     assert types(effects) == [Progress, BeginTrajectory]
     assert world.run.finished[0].steps == 2
 

@@ -73,12 +73,10 @@ class Damsel:
         self._bundle = bundle
         self._iterations = iterations
         self._rows: list[Adaptation] = []
-        self._rewards: list[list[float]] = []
 
     def begin(self, rows: int) -> None:
         """See `Method`."""
         self._rows = [Adaptation(self._bundle, self._iterations) for _ in range(rows)]
-        self._rewards = [[] for _ in range(rows)]
 
     def plans(self) -> list[Plan | None]:
         """See `Method`."""
@@ -101,14 +99,12 @@ class Damsel:
         for index, (row, step) in enumerate(zip(self._rows, transitions, strict=True)):
             if row.request is None:
                 continue
-            self._rewards[index].append(float(step[_REWARD]))
             row.extend(step)
-            enough[index] = row.probe_told_enough(step[_NEXT], self._rewards[index])
+            enough[index] = row.probe_told_enough
         return enough
 
     def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
         """See `Method`."""
-        self._rewards = [[] for _ in self._rows]
         for row, trajectory in zip(self._rows, trajectories, strict=True):
             if trajectory is not None:
                 row.receive(trajectory)

@@ -182,7 +182,7 @@ class AdaptRun:
         while self._extended < min(buffer.complete_steps, step):
             self._adaptation.extend(buffer.transition(self._extended))
             self._extended += 1
-        if self._probe_told_enough():
+        if self._extended == step and self._adaptation.probe_told_enough:
             self._last_step = step
         if buffer.complete_steps == self._last_step:
             return self._finish(now_s)
@@ -217,13 +217,6 @@ class AdaptRun:
         The latest reward may cut a probe short or change the latent.
         """
         return len(self._buffer.rewards) < min(self._commands_sent, self._buffer.observations - 1)
-
-    def _probe_told_enough(self) -> bool:
-        rewards = self._buffer.rewards
-        steps = len(rewards)
-        if not self._probing or not 0 < steps == self._commands_sent < self._buffer.observations:
-            return False
-        return self._adaptation.probe_told_enough(self._buffer.observation(steps), rewards)
 
     def _begin(self, now_s: float) -> list[Effect]:
         self._enter(_Phase.RESETTING, now_s)

@@ -231,6 +231,33 @@ def test_a_probe_counts_from_where_its_object_stood() -> None:
     assert told_enough([0.0], aside, observation_of(push=(0.12, 0.0)))
 
 
+def test_an_attempt_infers_its_latent_again_on_the_way() -> None:
+    adaptation, bundle = spied(inference_period=2)
+    probe_all(adaptation, {"push": 0.4, "door": 0.1, "drawer": 0.2})
+    first = request_of(adaptation).latent
+    step = trajectory(1.0).transitions[0]
+    adaptation.extend(step)
+    assert len(bundle.contexts) == 1
+    np.testing.assert_array_equal(request_of(adaptation).latent, first)
+    adaptation.extend(step)
+    assert len(bundle.contexts[1]) == TINY_HORIZON + 2
+    assert adaptation.context_transitions == TINY_HORIZON + 2
+    assert not np.array_equal(request_of(adaptation).latent, first)
+    adaptation.extend(step)
+    adaptation.extend(step)  # the last one: `receive` infers after it
+    assert len(bundle.contexts) == 2
+    adaptation.receive(trajectory(0.5))
+    assert len(bundle.contexts[2]) == 2 * TINY_HORIZON
+
+
+def test_an_attempt_that_is_made_again_forgets_what_it_inferred() -> None:
+    adaptation, bundle = spied(inference_period=1)
+    probe_all(adaptation, {"push": 0.4, "door": 0.1, "drawer": 0.2})
+    adaptation.extend(trajectory(1.0).transitions[0])
+    adaptation.restart()
+    np.testing.assert_array_equal(bundle.contexts[-1], bundle.contexts[0])
+
+
 def test_an_attempt_is_never_cut_short() -> None:
     adaptation, _ = spied()
     probe_all(adaptation, {"push": 0.4, "door": 0.1, "drawer": 0.2})

@@ -85,7 +85,7 @@ def film_of(
         frames: pictures of each trajectory, at least 2.
     """
     unit = FAMILIES[task.family].unit
-    last = len(adapted.states[0]) - 1
+    last = max(map(len, adapted.states)) - 1
     steps = np.linspace(0, last, frames).round().astype(int)
     camera = renderer.camera
     rows = []
@@ -99,13 +99,17 @@ def film_of(
         probe = record.stage == "probe"
         chosen = probe and record.family == adapted.adaptation.family
         solved = not probe and is_solved(distance, task)
+        # A probe that was cut short stays as it ended.
+        shown = [states[min(step, len(states) - 1)] for step in steps]
+        seconds = (len(states) - 1) / control_rate_hz
+        ended = f"ended at {seconds:.1f} s" if len(states) <= last else f"return {total:.1f}"
         rows.append(
             FilmRow(
                 title=f"probe {record.family}" if probe else f"attempt {record.iteration + 1}",
-                notes=(f"return {total:.1f}", f"{distance:.3f} {unit} to go"),
+                notes=(ended, f"{distance:.3f} {unit} to go"),
                 mark="chosen" if chosen else "solved" if solved else "",
                 frames=np.stack(
-                    [_ringed(renderer.render(states[step]), task, model, camera) for step in steps]
+                    [_ringed(renderer.render(state), task, model, camera) for state in shown]
                 ),
             )
         )

@@ -37,6 +37,12 @@ Array = NDArray[np.float64]
 Array32 = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
+# What a shift (2,) in x and y adds to an observation and to a transition.
+_SHIFTED_OBSERVATION = np.tile(np.eye(2, 3), OBSERVATION_DIM // 3)
+_SHIFTED_CONTEXT = np.concatenate(
+    [_SHIFTED_OBSERVATION, np.zeros((2, ACTION_DIM + 1)), _SHIFTED_OBSERVATION], axis=1
+)
+
 
 @dataclass(frozen=True)
 class DamselCfg:
@@ -56,6 +62,8 @@ class DamselCfg:
         kept_iterations: how many iterations' trajectories the buffers B_i keep.
         kept_states: how many trajectories a task D_i* keeps.
         observation_noise_m: most noise in an observation; see `MetaLearner.noise_strength`.
+        largest_shift_m: how far table and objects may stand off their place, in x and in y, in half
+            of the contexts with their expert states; the arm's own coordinates shift with them.
         randomised: part of the tasks that are collected under randomised physics.
         randomisation: how those differ.
         model_weight: weight of L^model.
@@ -78,6 +86,7 @@ class DamselCfg:
     kept_iterations: int = 6
     kept_states: int = 80
     observation_noise_m: float = 0.005
+    largest_shift_m: float = 0.025
     randomised: float = 0.5
     randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
     model_weight: float = 0.2
@@ -249,16 +258,20 @@ class MetaLearner:
         elsewhere = self.rng.random(len(tasks)) < cfg.hindsight
         goals = np.where(elsewhere[:, None], self._other_goals(family), goals)
         context = self._context(self._noisy_steps(steps), family, goals)
+        shift = self._shifts(len(tasks))
+        context = context + _tensor(shift @ _SHIFTED_CONTEXT)[:, None]
         latents = self.encoder(context, component)
         # Lines 18-20. The expert of a goal knows what to do in any state of its family.
         relatives = np.stack([self._of_family[name] for name in family])
         states = self._states.sample_states_near(
             relatives, goals, cfg.expert_size, cfg.candidates, self.rng
         )
-        bc = self._imitation(states, self._expert_actions(states, family, goals), latents)
+        actions = self._expert_actions(states, family, goals)
+        bc = self._imitation(states, actions, latents, shift)
         # The same for the empty context, whose latent is the family's component.
         states = self._probe_states.sample_states(tasks, cfg.probe_size, self.rng)
-        probe_bc = self._imitation(states, self._expert_actions(states, family, None), component)
+        actions = self._expert_actions(states, family, None)
+        probe_bc = self._imitation(states, actions, component, shift)
         part = context[:, : cfg.model_size]
         s, a, r, s_next = torch.split(part, [OBSERVATION_DIM, ACTION_DIM, 1, OBSERVATION_DIM], -1)
         predicted = self.model(s, a, latents[:, None].expand(-1, cfg.model_size, -1))
@@ -295,15 +308,23 @@ class MetaLearner:
             actions[rows] = self._experts[name](flat, goal).reshape(-1, size, ACTION_DIM)
         return actions
 
-    def _imitation(self, states: Array32, actions: Array, latents: Tensor) -> Tensor:
+    def _imitation(self, states: Array32, actions: Array, latents: Tensor, shift: Array) -> Tensor:
         """L^BC: squared error of the policy under each task's latent, summed over the action.
 
-        The policy sees the states through noise; the expert that it imitates saw them as they are.
+        The policy sees the states through noise and shifted; the expert that it imitates saw them
+        as they are. What to do does not change when all of the scene moves, arm included.
         """
-        seen = states + self._noise(states.shape)
+        seen = states + self._noise(states.shape) + (shift @ _SHIFTED_OBSERVATION)[:, None]
         predicted = self.policy(_tensor(seen), latents[:, None].expand(-1, states.shape[1], -1))
         error: Tensor = ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
         return error
+
+    def _shifts(self, rows: int) -> Array:
+        """How far each row's scene is shifted in x and y, (rows, 2) in metres; half are not."""
+        most = self.cfg.largest_shift_m
+        shift = self.rng.uniform(-most, most, (rows, 2))
+        shift[self.rng.random(rows) < 0.5] = 0.0
+        return shift
 
     def _noise(self, shape: tuple[int, ...]) -> Array:
         """Noise in metres of observations (M, ..., 12), of another strength in each row."""

@@ -504,3 +504,25 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(arguments: list[str], says:
 def test_every_error_is_of_one_family() -> None:
     assert issubclass(NoAnswerError, InteraError)
     assert str(InteraError("two\nlines")) == "two lines"
+
+
+def test_a_server_that_answers_nonsense_is_a_refusal_in_one_line() -> None:
+    addresses = local_addresses()
+    with zmq.Context() as context, context.socket(zmq.REP) as fake:
+        fake.linger = 0
+        fake.bind(addresses.operator)
+        answers = [b"", b"nonsense", encode(Header.now(), Command(CommandKind.KEEP))]
+
+        def answer() -> None:
+            for data in answers:
+                fake.recv()
+                fake.send(data)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with Client(addresses, "test") as client:
+            for _ in answers:
+                with pytest.raises(RefusedError, match="the server's answer is") as refused:
+                    client.hello()
+                assert "\n" not in str(refused.value)
+        thread.join(5.0)

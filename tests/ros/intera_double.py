@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel.scene import HOME_JOINT_POSITIONS
+from damsel_intera.keys import Key
 from damsel_intera.transport import Addresses, ServerSockets
 from damsel_intera.wire import (
     Activity,
@@ -86,7 +87,9 @@ class InteraDouble:
         deaf: Whether commands and requests are ignored.
     """
 
-    def __init__(self, addresses: Addresses, joints: Array = HOME_JOINT_POSITIONS) -> None:
+    def __init__(
+        self, addresses: Addresses, joints: Array = HOME_JOINT_POSITIONS, key: Key | None = None
+    ) -> None:
         self.addresses = addresses
         self.state = replace(RESTING, joint_positions=tuple(joints.tolist()))
         self.targets: list[tuple[float, Array]] = []
@@ -102,7 +105,7 @@ class InteraDouble:
         self._sequence = 0
         self._closing = False
         self._lock = threading.Lock()
-        self._sockets = ServerSockets(addresses)
+        self._sockets = ServerSockets(addresses, key)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from damsel.calibration import OBJECT_NAMES, Calibration
 from damsel.control import joint_positions_for
-from damsel.errors import PerceptionError, RobotError
+from damsel.errors import InvalidConfigError, PerceptionError, RobotError
 from damsel.kinematics import end_effector_position
 from damsel.perception import rest_positions
 from damsel.rigid import RigidTransform
 from damsel.scene import HOME_JOINT_POSITIONS
+from damsel_intera.keys import CLIENT_KEY, SERVER_KEY, load_key, write_keys
 from damsel_intera.wire import Activity, HoldReason, Operation
 from damsel_ros.backends.sawyer import SawyerBackend
-from damsel_ros.backends.sawyer_cfg import SawyerCfg
+from damsel_ros.backends.sawyer_cfg import SawyerCfg, sawyer_cfg_of
+from damsel_ros.backends.sawyer_parameters import SAWYER_PARAMETERS
+from damsel_ros.share import config_file
 from tests.ros.intera_double import WATCHDOG_S, InteraDouble, free_addresses
 from tests.support.fault_table import FaultRow, FaultTable
 
@@ -412,3 +417,41 @@ def test_a_missing_key_file_is_one_line() -> None:
     robot = SawyerBackend(SawyerCfg(key="no/such/client.key"), Calibration())
     with pytest.raises(RobotError, match=r"cannot read the key no/such/client\.key"):
         robot.connect()
+
+
+def test_with_a_key_only_its_holder_is_let_in(tmp_path: Path) -> None:
+    write_keys(tmp_path)
+    with InteraDouble(free_addresses(), key=load_key(tmp_path / SERVER_KEY, "server")) as server:
+        key = str(tmp_path / CLIENT_KEY)
+        robot = SawyerBackend(SawyerCfg(addresses=server.addresses, key=key), Calibration())
+        robot.connect()
+        assert robot.fault == ""
+        robot.close()
+        stranger = SawyerBackend(SawyerCfg(addresses=server.addresses), Calibration())
+        with pytest.raises(RobotError, match=r"no answer from .*: .*missing key"):
+            stranger.connect()
+        write_keys(tmp_path / "other")
+        key = str(tmp_path / "other" / CLIENT_KEY)
+        stranger = SawyerBackend(SawyerCfg(addresses=server.addresses, key=key), Calibration())
+        with pytest.raises(RobotError, match=r"no answer from .*: wrong or missing key"):
+            stranger.connect()
+
+
+# Parameters
+
+
+def test_the_shipped_parameter_file_names_every_parameter_with_its_default() -> None:
+    content = yaml.safe_load(config_file("sawyer.yaml").read_text(encoding="utf-8"))
+    shipped = content["/damsel/robot"]["ros__parameters"]["sawyer"]
+    assert shipped == {one.name.removeprefix("sawyer."): one.default for one in SAWYER_PARAMETERS}
+
+
+def test_the_defaults_of_parameters_are_those_of_the_configuration() -> None:
+    values = {one.name: one.default for one in SAWYER_PARAMETERS}
+    assert sawyer_cfg_of(values) == SawyerCfg()
+
+
+def test_parameters_that_do_not_go_together_are_one_line() -> None:
+    values = {one.name: one.default for one in SAWYER_PARAMETERS}
+    with pytest.raises(InvalidConfigError, match="allowed: three different ones"):
+        sawyer_cfg_of(values | {"sawyer.state_port": 47102})

@@ -272,6 +272,14 @@ def test_a_robot_that_falls_silent_is_a_fault(following: Bench) -> None:
     assert following.supervisor.hold_reason is HoldReason.ROBOT_SILENT
 
 
+def test_an_arm_that_is_not_heard_is_not_drawn_back_to_where_it_was(following: Bench) -> None:
+    last = (following.joint, *HOME[1:])
+    following.now_s += 0.2
+    following.see(following.supervisor.robot)
+    assert following.supervisor.hold_reason is HoldReason.ROBOT_SILENT
+    assert following.supervisor.tick(following.now_s) == last
+
+
 def test_a_robot_whose_own_state_falls_silent_is_a_fault(following: Bench) -> None:
     following.changes = {"assembly_received_s": following.now_s - 0.99}
     following.pass_time()

@@ -5,9 +5,9 @@ positions to send. It is either FOLLOWING a controller's targets, MOVING slowly,
 reason. The rules:
 
 - One lease at a time. Every hold ends it, except the wait for a new controller's first target.
-- A hold takes the measured positions as targets once, and never moves on from there by itself. Where
-  no measurement is fresh the last targets stay: the arm is near them, and an old measurement would
-  draw it back.
+- A hold takes the measured positions as targets once, and never moves on from there by itself.
+  Where no measurement is fresh the last targets stay: the arm is near them, and an old measurement
+  would draw it back.
 - A fault latches: no lease is given before `clear_faults`, which also forgets all old targets.
 """
 
@@ -207,7 +207,7 @@ class Supervisor:
         self._resend_until_s = now_s
 
     def hold(self, reason: HoldReason, now_s: float) -> None:
-        """End whatever the arm does: its measured positions, if they are fresh, become its targets."""
+        """End whatever the arm does: its measured positions, if fresh, become its targets."""
         if self._latched and not reason.latched:
             return
         if self._move is not None:

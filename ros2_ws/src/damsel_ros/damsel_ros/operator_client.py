@@ -33,6 +33,7 @@ __all__ = ["Operator", "Run"]
 
 _POLL_S = 0.05
 _ANSWER_TIMEOUT_S = 5.0
+_SETTLING_S = 0.3
 _CANCEL_TIMEOUT_S = 2.0
 _HEARTBEAT_TIMEOUT_S = 4.0
 
@@ -110,6 +111,10 @@ class Operator:
                 if time.monotonic() > deadline_s:
                     raise RobotTimeoutError(f"the {name} node is not there after {timeout_s:g} s")
                 self._poll()
+        # We see them; a server that does not see us yet would drop its answer.
+        settled_s = time.monotonic() + _SETTLING_S
+        while time.monotonic() < settled_s:
+            self._poll()
 
     def set_task(self, task: Task) -> None:
         """Give the task node the hidden task.

@@ -23,7 +23,6 @@ from damsel.observation import (
 )
 from damsel.scene import (
     BLOCK_START_BASE,
-    DOOR_HANDLE_STANDOFF_M,
     DRAWER_HANDLE_START_BASE,
     HOME_JOINT_POSITIONS,
     WORKSPACE_HIGH_BASE,
@@ -33,6 +32,7 @@ from damsel.scene import (
 from damsel_sim.physics import TabletopPhysics
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
 from damsel_training.expert_reward import ExpertRewardCfg, grasp_point, reward_terms
+from damsel_training.exploring_starts import ABOVE_BASE, AT_OBJECT_BASE
 
 __all__ = ["ExpertEnv", "ExpertEnvCfg", "expert_observation", "expert_observation_dim"]
 
@@ -46,15 +46,7 @@ _CENTRE = np.concatenate(
         DRAWER_HANDLE_START_BASE,
     ]
 )
-# Exploring starts: free space above the objects, and where the tool meets its object.
 _START_BANK = 256
-_ABOVE_BASE = (np.array([0.42, -0.36, 0.03]), np.array([0.78, 0.36, 0.12]))
-_HOOKED = np.array([0.5 * DOOR_HANDLE_STANDOFF_M, 0.0, -0.025])
-_AT_OBJECT_BASE = {
-    "push": BLOCK_START_BASE - np.array([0.05, 0.0, 0.0]),
-    "door": door_handle_position(np.array(0.0)) + _HOOKED,
-    "drawer": DRAWER_HANDLE_START_BASE + _HOOKED,
-}
 
 _COARSE_M = 0.1
 _FINE_M = 0.02
@@ -145,8 +137,8 @@ class ExpertEnv(VecEnv):
         self._actions = np.zeros((cfg.rows, ACTION_DIM))
         self._term_sums: dict[str, float] = {}
         self.last_terms: dict[str, float] = {}
-        self._above = joint_positions_for(rng.uniform(*_ABOVE_BASE, (_START_BANK, 3)))
-        near = _AT_OBJECT_BASE[family] + rng.uniform(-0.005, 0.005, (_START_BANK, 3))
+        self._above = joint_positions_for(rng.uniform(*ABOVE_BASE, (_START_BANK, 3)))
+        near = AT_OBJECT_BASE[family] + rng.uniform(-0.005, 0.005, (_START_BANK, 3))
         self._at_object = joint_positions_for(near)
         self._begin()
         super().__init__(

@@ -21,18 +21,22 @@ from damsel.scene import (
     door_handle_position,
 )
 
-__all__ = ["ExploringStarts"]
+__all__ = ["ABOVE_BASE", "AT_OBJECT_BASE", "ExploringStarts"]
 
 Array = NDArray[np.float64]
 
 _BANK = 64
-_ABOVE_BASE = (np.array([0.42, -0.36, 0.03]), np.array([0.78, 0.36, 0.12]))
+ABOVE_BASE = (np.array([0.42, -0.36, 0.03]), np.array([0.78, 0.36, 0.12]))
+"""Corners of the free space above the objects, metres in frame `base`."""
+
 _HOOKED = np.array([0.5 * DOOR_HANDLE_STANDOFF_M, 0.0, -0.025])
-_AT_OBJECT_BASE = {
+AT_OBJECT_BASE = {
     "push": BLOCK_START_BASE - np.array([0.05, 0.0, 0.0]),
     "door": door_handle_position(np.array(0.0)) + _HOOKED,
     "drawer": DRAWER_HANDLE_START_BASE + _HOOKED,
 }
+"""By family: where the tool meets its object, metres in frame `base`."""
+
 _JITTER_M = 0.005
 
 
@@ -47,10 +51,10 @@ class ExploringStarts:
             rng: source of the places.
         """
         self._families = list(families)
-        self._above = joint_positions_for(rng.uniform(*_ABOVE_BASE, (_BANK, 3)))
+        self._above = joint_positions_for(rng.uniform(*ABOVE_BASE, (_BANK, 3)))
         self._at_object = {
             name: joint_positions_for(place + rng.uniform(-_JITTER_M, _JITTER_M, (_BANK, 3)))
-            for name, place in _AT_OBJECT_BASE.items()
+            for name, place in AT_OBJECT_BASE.items()
         }
 
     def draw(self, above: float, at_object: float, rng: np.random.Generator) -> Array:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from damsel.errors import DamselError
 
-__all__ = ["DivergedError", "InvalidDatasetError", "MissingStageError", "RunInUseError"]
+__all__ = [
+    "DivergedError",
+    "InvalidDatasetError",
+    "LostWorkerError",
+    "MissingStageError",
+    "RunInUseError",
+]
 
 
 class MissingStageError(DamselError):
@@ -17,6 +23,10 @@ class DivergedError(DamselError):
 
 class InvalidDatasetError(DamselError):
     """A data set or checkpoint cannot be read, or does not belong to this run."""
+
+
+class LostWorkerError(DamselError):
+    """Worker after worker died of the same job."""
 
 
 class RunInUseError(DamselError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,8 @@ from damsel.families import FAMILIES, Family
 from damsel.results import AdaptationResult, TrajectoryResult
 from damsel.tasks import Task, is_solved
 from damsel_sim.adaptation import OfflineRun, adapt_offline
-from damsel_training.workers import worker_pool
+from damsel_training.distribution import Tell, run_jobs
+from damsel_training.workers import LocalWorkers
 
 __all__ = [
     "FamilySummary",
@@ -51,14 +53,20 @@ def result_of(run: OfflineRun, task: Task) -> AdaptationResult:
     )
 
 
-def _evaluate_one(bundle_path: str, task: Task, iterations: int) -> AdaptationResult:
-    return result_of(adapt_offline(_load(bundle_path), task, iterations), task)
+class _EvaluationJob(NamedTuple):
+    bundle: Path
+    task: Task
+    iterations: int
 
 
-_loaded: dict[str, Bundle] = {}
+def _evaluate_one(job: _EvaluationJob, _tell: Tell) -> AdaptationResult:
+    return result_of(adapt_offline(_load(job.bundle), job.task, job.iterations), job.task)
 
 
-def _load(path: str) -> Bundle:
+_loaded: dict[Path, Bundle] = {}
+
+
+def _load(path: Path) -> Bundle:
     if path not in _loaded:
         _loaded[path] = Bundle.load(path)
     return _loaded[path]
@@ -80,19 +88,24 @@ def evaluate(
         workers: processes; results do not depend on it.
         progress: told how many tasks are done.
     """
-    path = str(bundle_path)
-    results: list[AdaptationResult] = []
+    jobs = {
+        f"task {index}": _EvaluationJob(bundle_path, task, iterations)
+        for index, task in enumerate(tasks)
+    }
+    finished = itertools.count(1)
     if workers <= 1:
-        for task in tasks:
-            results.append(_evaluate_one(path, task, iterations))
-            progress(len(results))
+        results: list[AdaptationResult] = []
+        for job in jobs.values():
+            results.append(_evaluate_one(job, lambda _news: None))
+            progress(next(finished))
         return results
-    with worker_pool(workers) as pool:
-        futures = [pool.submit(_evaluate_one, path, task, iterations) for task in tasks]
-        for future in futures:
-            results.append(future.result())
-            progress(len(results))
-    return results
+    done = run_jobs(
+        _evaluate_one,
+        jobs,
+        LocalWorkers(workers),
+        done=lambda _name, _result: progress(next(finished)),
+    )
+    return list(done.values())
 
 
 class FamilySummary(NamedTuple):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import copy
-import multiprocessing
 import os
-import queue
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
@@ -19,16 +16,15 @@ from damsel.tasks import training_tasks
 from damsel_training.checkpoints import append_csv, load_checkpoint, save_checkpoint
 from damsel_training.damsel import MetaLearner
 from damsel_training.dataset import ExpertDataset, collect_dataset
+from damsel_training.distribution import Tell, run_jobs
 from damsel_training.errors import DivergedError, MissingStageError
 from damsel_training.experts import Expert, ExpertCfg, train_expert
 from damsel_training.export import export_bundle
 from damsel_training.progress import Progress
 from damsel_training.run import RunCfg, RunFolder, plain
-from damsel_training.workers import cores, worker_pool
+from damsel_training.workers import LocalWorkers, cores
 
 __all__ = ["collect", "experts", "export", "meta"]
-
-_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -44,40 +40,32 @@ def experts(
 ) -> None:
     """Train the experts of some families, as many at a time as there are cores."""
     bars = {name: progress.bar(f"expert {name}", cfg.experts[name].steps) for name in families}
-    context = multiprocessing.get_context("spawn")
-    workers = min(len(families), cores())
     # The longest first, so that the others fill the gaps.
     order = sorted(families, key=lambda name: -cfg.experts[name].steps)
-    with context.Manager() as manager, worker_pool(workers) as pool:
-        news = manager.Queue()
-        running = [
-            pool.submit(
-                _train_expert, _ExpertJob(name, cfg.experts[name], folder.experts, cfg.seed), news
-            )
-            for name in order
-        ]
-        while not all(future.done() for future in running) or not news.empty():
-            try:
-                name, done, note = news.get(timeout=_POLL_S)
-                bars[name](done, note)
-            except queue.Empty:
-                continue
-        for future in running:
-            future.result()
+    run_jobs(
+        _train_expert,
+        {name: _ExpertJob(name, cfg.experts[name], folder.experts, cfg.seed) for name in order},
+        LocalWorkers(min(len(families), cores())),
+        heard=lambda name, news: bars[name](*news),
+    )
 
 
-def _train_expert(job: _ExpertJob, news: Any) -> None:
+def _train_expert(job: _ExpertJob, tell: Tell) -> None:
     torch.set_num_threads(1)
-
-    def report(done: int, total: int, note: str) -> None:
-        news.put((job.family, min(done, total), note))
-
-    score = train_expert(job.family, job.cfg, job.folder, job.seed, report)
-    report(
-        job.cfg.steps,
-        job.cfg.steps,
-        f"best: success {score.success:.0%}, strict {score.strict_success:.0%}, "
-        f"peak force {score.peak_force:.0f} N",
+    score = train_expert(
+        job.family,
+        job.cfg,
+        job.folder,
+        job.seed,
+        lambda done, total, note: tell((min(done, total), note)),
+    )
+    steps = job.cfg.steps
+    tell(
+        (
+            steps,
+            f"best: success {score.success:.0%}, strict {score.strict_success:.0%}, "
+            f"peak force {score.peak_force:.0f} N",
+        )
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["PRESET_NAMES", "add_run_options", "natural"]
 
-PRESET_NAMES = ("quick", "smoke")
+PRESET_NAMES = ("quick", "paper", "smoke")
 
 
 def natural(text: str) -> int:

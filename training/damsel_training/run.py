@@ -3,6 +3,7 @@
     <run>/run.yaml          the resolved configuration
     <run>/commit            the code that began it
     <run>/experts/<family>  best.zip, scores.json, tensorboard/
+    <run>/experts           with an expert a task: see `damsel_training.task_experts`
     <run>/dataset.npz       roll-outs of the experts
     <run>/meta              checkpoint.pt, metrics.csv, tensorboard/
     <run>/bundle            the model bundle
@@ -32,11 +33,28 @@ from damsel.families import FAMILIES
 from damsel.safe_yaml import read_yaml
 from damsel_training.damsel import DamselCfg
 from damsel_training.dataset import CollectCfg
+from damsel_training.distillation import DistillationCfg
 from damsel_training.errors import RunInUseError
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.experts import ExpertCfg
+from damsel_training.task_agents import TaskAgentsCfg
 
-__all__ = ["PRESETS", "RunCfg", "RunFolder", "plain"]
+__all__ = ["PRESETS", "RunCfg", "RunFolder", "TaskExpertsCfg", "plain"]
+
+
+@dataclass(frozen=True)
+class TaskExpertsCfg:
+    """An agent for each training task, as in the paper, and an expert for all goals from them.
+
+    Attributes:
+        agents: by family.
+        distillation: into one goal-conditioned expert a family.
+    """
+
+    agents: Mapping[str, TaskAgentsCfg] = field(
+        default_factory=lambda: {name: TaskAgentsCfg() for name in FAMILIES}
+    )
+    distillation: DistillationCfg = field(default_factory=DistillationCfg)
 
 
 @dataclass(frozen=True)
@@ -46,18 +64,25 @@ class RunCfg:
     Attributes:
         preset: the name it was asked for under.
         seed: of every stage.
-        experts: by family.
+        experts: one goal-conditioned agent a family, by family; or one agent a training task.
         collect: the data set.
         damsel: meta-training.
     """
 
     preset: str
     seed: int = 0
-    experts: Mapping[str, ExpertCfg] = field(
+    experts: Mapping[str, ExpertCfg] | TaskExpertsCfg = field(
         default_factory=lambda: {name: ExpertCfg() for name in FAMILIES}
     )
     collect: CollectCfg = field(default_factory=CollectCfg)
     damsel: DamselCfg = field(default_factory=DamselCfg)
+
+    @property
+    def expert_kind(self) -> str:
+        """Who the experts are, in words."""
+        if isinstance(self.experts, TaskExpertsCfg):
+            return "a SAC agent a training task, distilled into a goal-conditioned expert a family"
+        return "a goal-conditioned SAC agent a family"
 
     def rng(self, stage: str) -> np.random.Generator:
         """The generator of a stage."""
@@ -87,6 +112,8 @@ PRESETS: dict[str, RunCfg] = {
         },
         damsel=DamselCfg(iterations=24),
     ),
+    # As in the paper: an expert for each of the 60 training tasks.
+    "paper": RunCfg("paper", experts=TaskExpertsCfg(), damsel=DamselCfg(iterations=24)),
 }
 
 

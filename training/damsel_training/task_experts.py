@@ -1,284 +1,212 @@
-"""Lines 1-2 of Algorithm 1 as in the paper: an off-policy agent for each training task.
+"""The experts of the training tasks: their training in jobs, their files, and what they do.
 
-The agents of some tasks of one family learn together (`task_sac`): each acts in rows of its own,
-and since rewards follow from what was observed, half of what each learns from is what the others
-did, with its own task's reward.
+<run>/experts/tasks/<family>-<group>.pt             the agents and scores of some tasks
+<run>/experts/tasks/<family>-<group>.checkpoint.pt  until then
+<run>/experts/experts.csv                           a line a task
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from damsel.families import FAMILIES
-from damsel.observation import ACTION_DIM, OBSERVATION_DIM
+from damsel.observation import ACTION_DIM
 from damsel.tasks import Task
-from damsel_sim.physics import TabletopPhysics, load_model
-from damsel_sim.randomisation import randomised_models
-from damsel_training.expert_env import ExpertEnvCfg, expert_observation, expert_observation_dim
-from damsel_training.expert_reward import reward_terms
+from damsel_training.checkpoints import append_csv, load_checkpoint, save_checkpoint
+from damsel_training.errors import MissingStageError
+from damsel_training.expert_env import expert_observation, expert_observation_dim
 from damsel_training.experts import ExpertScore
-from damsel_training.exploring_starts import ExploringStarts
-from damsel_training.rollouts import roll_out
-from damsel_training.task_sac import Actors, Batch, TaskSac
+from damsel_training.task_agents import TaskAgents, TaskAgentsCfg
+from damsel_training.task_sac import Actors
 
-__all__ = ["TaskExpertCfg", "TaskExpertLearner"]
+__all__ = [
+    "TaskExpertJob",
+    "TaskExperts",
+    "environment_steps",
+    "task_expert_jobs",
+    "train_task_experts",
+    "write_table",
+]
 
 Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+Report = Callable[[int, str], object]
+"""Called with trajectories done and a line about how it goes."""
 
 
 @dataclass(frozen=True)
-class TaskExpertCfg:
-    """Hyper-parameters of the agents, which are all alike.
+class TaskExpertJob:
+    """Some tasks of one family whose agents learn together.
 
     Attributes:
-        tasks_together: tasks of a family whose agents learn together, in one process.
-        rows: parallel copies of the scene a task.
-        trajectories: of every row, one after the other.
-        evaluate_every: trajectories between evaluations and checkpoints.
-        evaluation_rows: trajectories a task in an evaluation: one in the nominal scene, the others
-            with randomised physics and noisy observations.
-        updates_per_step: gradient steps for one step of all rows.
-        batch_size: transitions a task in a gradient step.
-        own_share: part of them that the agent gathered itself.
-        learning_rate: of Adam at the start; falls linearly to three tenths.
-        discount: gamma.
-        target_rate: tau of the target networks.
-        width: units in each of two hidden layers.
-        enough: merit that ends the learning when every agent had it in two evaluations running.
-        env: scene, exploring starts and shaped reward; its rows and goal switches are not used.
+        tasks: what they are.
+        cfg: hyper-parameters.
+        path: of the result.
+        seed: of networks and exploration.
     """
 
-    tasks_together: int = 10
-    rows: int = 6
-    trajectories: int = 16
-    evaluate_every: int = 2
-    evaluation_rows: int = 12
-    updates_per_step: int = 4
-    batch_size: int = 128
-    own_share: float = 0.5
-    learning_rate: float = 1e-3
-    discount: float = 0.97
-    target_rate: float = 0.01
-    width: int = 64
-    enough: float = 2.9
-    env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
+    tasks: tuple[Task, ...]
+    cfg: TaskAgentsCfg
+    path: Path
+    seed: int
 
 
-class _Replay:
-    """Every step of every row since the beginning; rows belong to tasks in turn."""
-
-    def __init__(self, steps: int, rows: int) -> None:
-        self.length = 0
-        self.before = np.zeros((steps, rows, OBSERVATION_DIM), np.float32)
-        self.action = np.zeros((steps, rows, ACTION_DIM), np.float32)
-        self.after = np.zeros((steps, rows, OBSERVATION_DIM), np.float32)
-        # What really was, as the reward sees it.
-        self.arrived = np.zeros((steps, rows, OBSERVATION_DIM), np.float32)
-        self.force = np.zeros((steps, rows), np.float32)
-
-    def append(self, **step: NDArray[np.floating[Any]]) -> None:
-        for name, values in step.items():
-            getattr(self, name)[self.length] = values
-        self.length += 1
-
-    def state_dict(self) -> dict[str, Any]:
-        return dict(vars(self))
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+class _Result(NamedTuple):
+    tasks: list[Task]
+    actors: Actors
+    scores: list[ExpertScore]
+    trajectories: int
+    cpu_seconds: float
 
 
-class TaskExpertLearner:
-    """The agents of some tasks of one family, their rows and their experience."""
+def task_expert_jobs(
+    tasks: Sequence[Task], cfg: TaskAgentsCfg, folder: Path, seed: int
+) -> dict[str, TaskExpertJob]:
+    """Jobs by name that together train an expert for every task of one family.
 
-    def __init__(self, tasks: Sequence[Task], cfg: TaskExpertCfg, seed: int) -> None:
-        """Set up agents that know nothing.
+    Args:
+        tasks: of one family.
+        cfg: hyper-parameters.
+        folder: that holds `experts.csv` and `tasks/`.
+        seed: of the run.
+    """
+    (family,) = {task.family for task in tasks}
+    groups = -(-len(tasks) // cfg.tasks_together)
+    jobs = {}
+    for group in range(groups):
+        name = f"{family}-{group}"
+        path = folder / "tasks" / f"{name}.pt"
+        jobs[name] = TaskExpertJob(tuple(tasks[group::groups]), cfg, path, seed + group)
+    return jobs
+
+
+def train_task_experts(job: TaskExpertJob, report: Report) -> None:
+    """Train the agents of a job, or go on from their last checkpoint; nothing if they are there."""
+    if job.path.exists():
+        return
+    job.path.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint = job.path.with_suffix(".checkpoint.pt")
+    agents, spent_s, began_s = TaskAgents(job.tasks, job.cfg, job.seed), 0.0, time.process_time()
+    if checkpoint.exists():
+        state = load_checkpoint(checkpoint)
+        agents.load_state_dict(state["agents"])
+        spent_s = state["cpu_seconds"]
+    while not agents.done:
+        agents.learn()
+        if agents.trajectory % job.cfg.evaluate_every and not agents.done:
+            continue
+        agents.evaluate()
+        cpu_seconds = spent_s + time.process_time() - began_s
+        save_checkpoint({"agents": agents.state_dict(), "cpu_seconds": cpu_seconds}, checkpoint)
+        strict = sum(score.strict_success for score in agents.scores)
+        report(agents.trajectory, f"{strict:.0f} of {len(job.tasks)} strict")
+    save_checkpoint(
+        {
+            "tasks": [{"family": task.family, "goal": list(task.goal)} for task in job.tasks],
+            "actors": agents.best.state_dict(),
+            "scores": [score._asdict() for score in agents.scores],
+            "trajectories": agents.trajectory,
+            "cpu_seconds": spent_s + time.process_time() - began_s,
+        },
+        job.path,
+    )
+    checkpoint.unlink(missing_ok=True)
+
+
+class TaskExperts:
+    """A family's experts, each for its own task."""
+
+    def __init__(self, results: Sequence[_Result]) -> None:
+        """Put the agents of several jobs side by side."""
+        self.tasks = [task for result in results for task in result.tasks]
+        (self.family,) = {task.family for task in self.tasks}
+        self.goals = np.array([task.goal for task in self.tasks])
+        self.scores = [score for result in results for score in result.scores]
+        states = [result.actors.state_dict() for result in results]
+        self._actors = Actors(
+            len(self.tasks), expert_observation_dim(self.family), results[0].actors.width
+        )
+        self._actors.load_state_dict(
+            {name: torch.cat([state[name] for state in states]) for name in states[0]}
+        )
+
+    @classmethod
+    def load(cls, jobs: Sequence[TaskExpertJob]) -> TaskExperts:
+        """Load what the jobs of a family have trained.
+
+        Raises:
+            MissingStageError: a job is not done.
+        """
+        return cls([_load(job) for job in jobs])
+
+    def act(self, agents: NDArray[np.int64], observation: Array) -> Array:
+        """Actions (n, 3) of the given agents (n,), for observations (n, 12)."""
+        features = torch.as_tensor(expert_observation(self.family, observation, self.goals[agents]))
+        # A batch an agent, as long as the longest.
+        order = np.argsort(agents, kind="stable")
+        counts = np.bincount(agents, minlength=len(self.tasks))
+        place = np.arange(len(agents)) - np.repeat(np.cumsum(counts) - counts, counts)
+        batch = torch.zeros(len(self.tasks), int(counts.max()), features.shape[-1])
+        batch[agents[order], place] = features[order]
+        with torch.no_grad():
+            actions = self._actors.mode(batch).double().numpy()
+        result = np.empty((len(agents), ACTION_DIM))
+        result[order] = actions[agents[order], place]
+        return result
+
+    def __call__(self, observation: Array, goal: Array) -> Array:
+        """Actions (n, 3) for observations (n, 12), each of the agent with the nearest goal.
 
         Args:
-            tasks: of one family.
-            cfg: hyper-parameters.
-            seed: of networks, scenes and exploration.
+            observation: (n, 12).
+            goal: (n, goal_dim), of training tasks.
         """
-        (self.family,) = {task.family for task in tasks}
-        self.cfg = cfg
-        self._goals = np.array([task.goal for task in tasks])
-        self._rng = np.random.default_rng(seed)
-        self._torch_rng = torch.Generator()
-        torch.manual_seed(seed)
-        agents, env = len(tasks), cfg.env
-        rows = agents * cfg.rows
-        self._row_goals = np.tile(self._goals, (cfg.rows, 1))
-        scenes = np.random.default_rng(list(b"scenes of experts"))
-        self._physics = TabletopPhysics(
-            rows, variants=randomised_models(env.randomisation, env.variants, scenes)
-        )
-        self._starts = ExploringStarts([self.family] * rows, scenes)
-        others = randomised_models(env.randomisation, cfg.evaluation_rows - 1, scenes)
-        self._evaluation_physics = TabletopPhysics(
-            agents * cfg.evaluation_rows,
-            variants=np.repeat(np.array([load_model(), *others], object), agents).tolist(),
-        )
-        self._sac = TaskSac(
-            agents,
-            expert_observation_dim(self.family),
-            cfg.width,
-            cfg.discount,
-            cfg.target_rate,
-        )
-        self._replay = _Replay(cfg.trajectories * env.horizon, rows)
-        self.best = Actors(agents, expert_observation_dim(self.family), cfg.width)
-        self.scores = [ExpertScore.none()] * agents
-        self._running = np.zeros(agents, np.int64)
-        self.trajectory = 0
-
-    @property
-    def done(self) -> bool:
-        """Whether there is nothing left to learn."""
-        return self.trajectory >= self.cfg.trajectories or bool((self._running >= 2).all())
-
-    def learn(self) -> None:
-        """One trajectory in every row, with its gradient steps."""
-        cfg, env = self.cfg, self.cfg.env
-        joints = self._starts.draw(
-            env.start_above_probability, env.start_at_object_probability, self._rng
-        )
-        self._physics.reset(joint_positions=joints)
-        noise = _Noise(env.observation_noise_m, self._physics.rows, self._rng)
-        step_size = self._physics.cfg.step_size_m
-        seen = noise(self._physics.observation())
-        for step in range(env.horizon):
-            blind = self.trajectory == 0 and step < env.horizon // 2
-            action = self._rng.uniform(-1, 1, (len(seen), 3)) if blind else self._explore(seen)
-            result = self._physics.step(action * step_size)
-            arrived = self._physics.observation()
-            before, seen = seen, noise(arrived)
-            self._replay.append(
-                before=before,
-                action=action,
-                after=seen,
-                arrived=arrived,
-                force=result.peak_contact_force,
-            )
-            if not blind:
-                self._update()
-        self.trajectory += 1
-
-    def evaluate(self) -> list[ExpertScore]:
-        """Score every agent's deterministic policy; the best of each is kept."""
-        cfg, kind = self.cfg, FAMILIES[self.family]
-        agents = len(self._goals)
-        goals = np.tile(self._goals, (cfg.evaluation_rows, 1))
-        rng = np.random.default_rng(7)
-        strength = np.full((len(goals), 1), cfg.env.observation_noise_m / 2)
-        strength[:agents] = 0.0
-
-        def act(observation: Array) -> Array:
-            noise = strength * rng.standard_normal(observation.shape)
-            with torch.no_grad():
-                return self._by_row(self._sac.actors.mode(self._features(observation + noise, goals)))
-
-        rollouts = roll_out(self._evaluation_physics, act, cfg.env.horizon)
-        distance = np.linalg.norm(kind.state(rollouts.observations[:, -1]) - goals, axis=1)
-        distance = distance.reshape(-1, agents)
-        force = rollouts.peak_contact_force.reshape(-1, agents)
-        scores = [
-            ExpertScore(
-                success=float(distance[0, agent] <= kind.success_threshold),
-                strict_success=float(distance[0, agent] <= kind.strict_threshold),
-                distance=float(distance[0, agent]),
-                peak_force=float(force[0, agent]),
-                disturbed_success=float((distance[1:, agent] <= kind.strict_threshold).mean()),
-                disturbed_force=float(np.quantile(force[1:, agent], 0.95)),
-            )
-            for agent in range(agents)
-        ]
-        self._keep(scores)
-        return scores
-
-    def _keep(self, scores: list[ExpertScore]) -> None:
-        for agent, score in enumerate(scores):
-            well = score.merit >= self.cfg.enough
-            self._running[agent] = self._running[agent] + 1 if well else 0
-            if score.merit >= self.scores[agent].merit:
-                self.scores[agent] = score
-                with torch.no_grad():
-                    for kept, new in zip(
-                        self.best.parameters(), self._sac.actors.parameters(), strict=True
-                    ):
-                        kept[agent] = new[agent]
-
-    def _features(self, observation: Array, goal: Array) -> torch.Tensor:
-        """Features (A, rows a task, F) of observations (rows, 12) that belong to tasks in turn."""
-        features = expert_observation(self.family, observation, goal)
-        return torch.as_tensor(features).view(-1, len(self._goals), features.shape[-1]).transpose(0, 1)
-
-    def _by_row(self, actions: torch.Tensor) -> Array:
-        array: Array = actions.transpose(0, 1).reshape(-1, ACTION_DIM).double().numpy()
-        return array
-
-    def _explore(self, observation: Array) -> Array:
-        with torch.no_grad():
-            actions, _ = self._sac.actors.sample(self._features(observation, self._row_goals))
-        return self._by_row(actions)
-
-    def _update(self) -> None:
-        cfg = self.cfg
-        done = self._replay.length / len(self._replay.force)
-        learning_rate = cfg.learning_rate * (1 - 0.7 * done)
-        batch = self._sample(cfg.updates_per_step * cfg.batch_size)
-        for part in range(cfg.updates_per_step):
-            chosen = slice(part * cfg.batch_size, (part + 1) * cfg.batch_size)
-            self._sac.update(Batch(*(values[:, chosen] for values in batch)), learning_rate)
-
-    def _sample(self, count: int) -> Batch:
-        """`count` transitions for each agent, its own and others' mixed, with its own rewards."""
-        replay, agents = self._replay, len(self._goals)
-        shape = (agents, count)
-        steps = self._rng.integers(0, replay.length, shape)
-        owner = self._rng.integers(0, agents, shape)
-        own = self._rng.random(shape) < self.cfg.own_share
-        owner = np.where(own, np.arange(agents)[:, None], owner)
-        rows = owner + agents * self._rng.integers(0, self.cfg.rows, shape)
-        chosen = steps.ravel(), rows.ravel()
-        goals = np.repeat(self._goals, count, axis=0)
-        terms = reward_terms(
-            self.cfg.env.reward,
-            self.family,
-            replay.arrived[chosen],
-            goals,
-            replay.action[chosen],
-            replay.force[chosen],
-        )
-        reward = sum(terms.values())
-        assert isinstance(reward, np.ndarray)
-
-        def tensor(values: NDArray[Any]) -> torch.Tensor:
-            return torch.as_tensor(values.astype(np.float32)).view(agents, count, *values.shape[1:])
-
-        return Batch(
-            tensor(expert_observation(self.family, replay.before[chosen], goals)),
-            tensor(replay.action[chosen]),
-            tensor(reward),
-            tensor(expert_observation(self.family, replay.after[chosen], goals)),
-        )
+        gaps = np.linalg.norm(goal[:, None] - self.goals[None], axis=-1)
+        return self.act(gaps.argmin(1), observation)
 
 
-class _Noise:
-    """Noise of a trajectory's observations: half constant throughout, half new every step."""
+def write_table(jobs: Sequence[TaskExpertJob], path: Path) -> list[ExpertScore]:
+    """Write a line a task: how its expert does on it, and what it cost; returns the scores."""
+    staged = path.with_suffix(".partial")
+    staged.unlink(missing_ok=True)
+    scores = []
+    for result in map(_load, jobs):
+        for task, score in zip(result.tasks, result.scores, strict=True):
+            scores.append(score)
+            row: dict[str, object] = {
+                "family": task.family,
+                "goal": " ".join(f"{value:.4f}" for value in task.goal),
+                "unit": FAMILIES[task.family].unit,
+                **{name: f"{value:.4g}" for name, value in score._asdict().items()},
+                "trajectories": result.trajectories,
+                "cpu_seconds": f"{result.cpu_seconds / len(result.tasks):.1f}",
+            }
+            append_csv(staged, row)
+    staged.replace(path)
+    return scores
 
-    def __init__(self, most_m: float, rows: int, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self._scale = rng.uniform(0.0, most_m, (rows, 1)) / np.sqrt(2)
-        self._bias = rng.standard_normal((rows, OBSERVATION_DIM))
 
-    def __call__(self, observation: Array) -> Array:
-        new = self._rng.standard_normal(observation.shape)
-        noisy: Array = observation + self._scale * (self._bias + new)
-        return noisy
+def environment_steps(jobs: Sequence[TaskExpertJob]) -> int:
+    """Control steps of simulation that the agents of these jobs took."""
+    return sum(
+        _load(job).trajectories * len(job.tasks) * job.cfg.rows * job.cfg.env.horizon
+        for job in jobs
+    )
+
+
+def _load(job: TaskExpertJob) -> _Result:
+    if not job.path.exists():
+        raise MissingStageError(f"no experts at {job.path}; run `damsel-train experts` first")
+    state: dict[str, Any] = load_checkpoint(job.path)
+    tasks = [Task(task["family"], tuple(task["goal"])) for task in state["tasks"]]
+    actors = Actors(len(tasks), expert_observation_dim(tasks[0].family), job.cfg.width)
+    actors.load_state_dict(state["actors"])
+    scores = [ExpertScore(**score) for score in state["scores"]]
+    return _Result(tasks, actors, scores, state["trajectories"], state["cpu_seconds"])

@@ -76,6 +76,7 @@ class Actors(ParallelMlp):
 
     def __init__(self, agents: int, features: int, width: int) -> None:
         super().__init__(agents, (features, width, width, 2 * ACTION_DIM))
+        self.width = width
 
     def mode(self, features: Tensor) -> Tensor:
         """Deterministic actions (A, N, 3) in [-1, 1]."""

@@ -113,7 +113,18 @@ PRESETS: dict[str, RunCfg] = {
         damsel=DamselCfg(iterations=24),
     ),
     # As in the paper: an expert for each of the 60 training tasks.
-    "paper": RunCfg("paper", experts=TaskExpertsCfg(), damsel=DamselCfg(iterations=24)),
+    "paper": RunCfg(
+        "paper",
+        experts=TaskExpertsCfg(
+            {
+                # Pushes need the most updates, so their jobs come first.
+                "push": TaskAgentsCfg(trajectories=24, updates_per_step=8),
+                "door": TaskAgentsCfg(),
+                "drawer": TaskAgentsCfg(),
+            }
+        ),
+        damsel=DamselCfg(iterations=24),
+    ),
 }
 
 

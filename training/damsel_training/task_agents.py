@@ -56,7 +56,7 @@ class TaskAgentsCfg:
 
     tasks_together: int = 10
     rows: int = 6
-    trajectories: int = 16
+    trajectories: int = 20
     evaluate_every: int = 2
     evaluation_rows: int = 12
     updates_per_step: int = 4
@@ -66,7 +66,7 @@ class TaskAgentsCfg:
     discount: float = 0.97
     target_rate: float = 0.01
     width: int = 64
-    enough: float = 2.9
+    enough: float = 2.8
     env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
 
 

@@ -67,7 +67,9 @@ def _dispatch(given: Sequence[str]) -> int:
                 stages.experts(cfg, folder, progress, _families(options))
             if isinstance(cfg.experts, TaskExpertsCfg):
                 with timed(folder.root, "distillation"):
-                    task_expert_stages.distil(cfg.experts, folder, progress, _families(options))
+                    task_expert_stages.distil(
+                        cfg.experts, cfg.seed, folder, progress, _families(options)
+                    )
         if wanted in ("collect", "all"):
             with timed(folder.root, "collect"):
                 stages.collect(cfg, folder, progress)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from damsel.families import FAMILIES
 from damsel.tasks import training_tasks
 from damsel_training.dataset import ExpertPolicy
-from damsel_training.distillation import DistilledExpert, distil_expert
+from damsel_training.distillation import DistillationCfg, DistilledExpert, distil_expert
 from damsel_training.distribution import Tell, run_jobs
 from damsel_training.experts import Expert, ExpertCfg, evaluate_expert
 from damsel_training.progress import Progress
@@ -75,32 +77,61 @@ def _train(job: TaskExpertJob, tell: Tell) -> None:
     train_task_experts(job, lambda done, note: tell(f"trajectory {done} of {total}, {note}"))
 
 
+@dataclass(frozen=True)
+class _Distillation:
+    jobs: tuple[TaskExpertJob, ...]
+    cfg: DistillationCfg
+    path: Path
+    seed: int
+
+
 def distil(
     cfg: TaskExpertsCfg,
+    seed: int,
     folder: RunFolder,
     progress: Progress,
     families: Sequence[str] = tuple(FAMILIES),
 ) -> None:
     """Distil the agents of each family into a goal-conditioned expert, and score it."""
+    bars = {name: progress.bar(f"distil {name}", cfg.distillation.rounds) for name in families}
+    jobs = {
+        name: _Distillation(
+            tuple(_jobs(cfg, seed, folder, name).values()),
+            cfg.distillation,
+            _distilled(folder, name),
+            seed,
+        )
+        for name in families
+    }
+    run_jobs(
+        _distil,
+        jobs,
+        LocalWorkers(min(len(jobs), cores())),
+        heard=lambda name, news: bars[name](*news),
+    )
+
+
+def _distil(job: _Distillation, tell: Tell) -> None:
+    rounds = job.cfg.rounds
+    if job.path.exists():
+        tell((rounds, "there already"))
+        return
     torch.set_num_threads(1)
-    for family in families:
-        bar = progress.bar(f"distil {family}", cfg.distillation.rounds)
-        path = _distilled(folder, family)
-        if path.exists():
-            bar(cfg.distillation.rounds, "there already")
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        experts = _load_task_experts(cfg, folder, family)
-        rng = np.random.default_rng([len(experts.tasks), *family.encode()])
-        expert = distil_expert(experts, cfg.distillation, rng, bar)
-        score = evaluate_expert(expert, ExpertCfg())
-        expert.save(path)
-        bar(
-            cfg.distillation.rounds,
+    experts = TaskExperts.load(job.jobs)
+    rng = np.random.default_rng([job.seed, *experts.family.encode()])
+    expert = distil_expert(experts, job.cfg, rng, lambda done, note: tell((done, note)))
+    score = evaluate_expert(expert, ExpertCfg())
+    job.path.parent.mkdir(parents=True, exist_ok=True)
+    job.path.with_suffix(".json").write_text(json.dumps(score._asdict(), indent=1))
+    expert.save(job.path)
+    tell(
+        (
+            rounds,
             f"on fresh goals: success {score.success:.0%}, strict {score.strict_success:.0%}, "
             f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
             f"{score.disturbed_force:.0f} N",
         )
+    )
 
 
 def goal_experts(folder: RunFolder) -> dict[str, ExpertPolicy]:

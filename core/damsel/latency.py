@@ -35,10 +35,18 @@ _RESPONSE = np.array([0.4, 0.6])
 the arm accelerates within its limits."""
 
 _SIGNIFICANT = 5.0
-"""Log-likelihood ratio from which a delay is believed rather than none."""
+"""Log-likelihood ratio from which another delay is believed instead of the one of now."""
+
+_MOST_SAMPLES = 15
+"""Steps that count as independent."""
 
 _KEPT = 0.99
 """Part of the evidence that a step leaves of what was before it: a delay may change."""
+
+_OBJECTS = (BLOCK, DOOR_HANDLE, DRAWER_HANDLE)
+
+_FREE_M = 0.08
+"""The tool touches nothing when it is further than this from every object's centre."""
 
 _STILL_M = 0.001
 """What moved less than this in a step stood still. An object that did not moves with the tool."""
@@ -85,42 +93,43 @@ class DelayCompensator:
         if before is None:
             return observation
         motion = observation - before
-        self._learn(motion[END_EFFECTOR])
+        self._learn(observation, motion[END_EFFECTOR])
         if self.delay_steps == 0:
             return observation
         steps = [self._expected(self.delay_steps - ahead) for ahead in range(self.delay_steps)]
         tool = np.sum(steps, axis=0)
         predicted = observation.copy()
         predicted[END_EFFECTOR] += tool
-        for part in (BLOCK, DOOR_HANDLE, DRAWER_HANDLE):
+        for part in _OBJECTS:
             speed = np.linalg.norm(motion[part])
             if speed > _STILL_M:
                 along = motion[part] / speed
                 predicted[part] += max(0.0, float(along @ tool)) * along
         return predicted
 
-    def _learn(self, motion: Array) -> None:
+    def _learn(self, observation: Array, motion: Array) -> None:
         """Weigh the delays by how well each explains the tool's last motion (3,), metres.
 
-        A tool that does not move may be held by what it touches, which says nothing. Before its
-        first motion in a trajectory it is free, and says how long commands are on their way; this
-        counts once it moves.
+        Only free motion counts: a tool that is held by what it touches lags, too. A tool that has
+        not moved in this trajectory says how long commands are on their way once it does.
         """
+        tool = observation[END_EFFECTOR]
+        if min(np.linalg.norm(tool - observation[part]) for part in _OBJECTS) < _FREE_M:
+            return
         errors = [motion - self._expected(delay + 1) for delay in range(MOST_DELAY_STEPS + 1)]
-        moved = float(np.linalg.norm(motion)) > _STILL_M
-        if moved or not self._moved:
-            self._squares_now += np.sum(np.square(errors), axis=1)
-            self._seen_now += 1
-        if not moved:
+        self._squares_now += np.sum(np.square(errors), axis=1)
+        self._seen_now += 1
+        if not self._moved and float(np.linalg.norm(motion)) < _STILL_M:
             return
         self._moved = True
         self._squares = _KEPT * self._squares + self._squares_now
         self._seen = _KEPT * self._seen + self._seen_now
         self._squares_now, self._seen_now = np.zeros(MOST_DELAY_STEPS + 1), 0
         best = int(self._squares.argmin())
-        samples = ACTION_DIM * self._seen / 2
-        ratio = samples * np.log((self._squares[0] + 1e-12) / (self._squares[best] + 1e-12))
-        self.delay_steps = best if ratio > _SIGNIFICANT else 0
+        samples = ACTION_DIM * min(self._seen, _MOST_SAMPLES) / 2
+        squares = self._squares + 1e-12
+        if samples * np.log(squares[self.delay_steps] / squares[best]) > _SIGNIFICANT:
+            self.delay_steps = best
 
     def _expected(self, age: int) -> Array:
         """Tool's displacement (3,) in a step whose command is `age` old, 1 the newest; metres."""

@@ -108,3 +108,13 @@ def test_what_is_no_observation_is_left_to_the_policy_and_forgotten(value: np.nd
     assert compensator.predict(value) is value
     drive(compensator, 1.5)
     assert compensator.delay_steps == 1
+
+
+def test_a_tool_at_an_object_says_nothing_about_a_delay() -> None:
+    compensator = DelayCompensator(STEP_M)
+    observation = observation_of()
+    observation[END_EFFECTOR] = observation[BLOCK]
+    for step in range(50):  # it lags two steps, as it may where something holds it
+        compensator.predict(observation + 0.005 * (step > 2))
+        compensator.command(np.ones(3))
+    assert compensator.delay_steps == 0

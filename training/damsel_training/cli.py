@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import errno
 import os
 import shlex
 import sys
@@ -11,13 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from damsel.cli import OneLineParser, run
+from damsel.cli import EXIT_INTERRUPTED, OneLineParser, run
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, training_tasks, validation_tasks
 from damsel_training import cli_comparison
 from damsel_training.cli_options import PRESET_NAMES, add_run_options
 from damsel_training.cli_options import natural as _natural
+from damsel_training.errors import StorageError
 
 if TYPE_CHECKING:
     from damsel_training.run import RunCfg, RunFolder
@@ -26,16 +28,33 @@ __all__ = ["PRESET_NAMES", "main"]
 
 _DEFAULT_ITERATIONS = 4
 
+# What writing to a disk that is full, over its quota, or beyond the process's limit ends in.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return run(lambda: _with_packages(given), "damsel-train")
+    try:
+        return run(lambda: _guarded(given), "damsel-train")
+    except _Stopped:
+        print("damsel-train: stopped; the same command goes on", file=sys.stderr)
+        return EXIT_INTERRUPTED
 
 
-def _with_packages(given: Sequence[str]) -> int:
+class _Stopped(BaseException):
+    """An interrupt from the keyboard, of work that can be gone on with."""
+
+
+def _guarded(given: Sequence[str]) -> int:
     try:
         return _dispatch(given)
+    except KeyboardInterrupt:
+        raise _Stopped from None
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise StorageError.of(error.filename or "a file", error) from None
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("damsel"):
             raise

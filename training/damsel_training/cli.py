@@ -17,11 +17,17 @@ from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, training_tasks, validation_tasks
 from damsel_training import cli_comparison
-from damsel_training.cli_options import PRESET_NAMES, add_run_options
+from damsel_training.cli_options import (
+    PRESET_NAMES,
+    add_ray_option,
+    add_run_options,
+    ray_workers,
+)
 from damsel_training.cli_options import natural as _natural
 from damsel_training.errors import StorageError
 
 if TYPE_CHECKING:
+    from damsel_training.distribution import Workers
     from damsel_training.run import RunCfg, RunFolder
 
 __all__ = ["PRESET_NAMES", "main"]
@@ -79,11 +85,12 @@ def _dispatch(given: Sequence[str]) -> int:
 
     cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
     folder = RunFolder(options.run or Path("runs") / options.preset)
+    workers = ray_workers(options)
     with folder.opened(cfg), Progress() as progress:
         wanted = options.command
         if wanted in ("experts", "all"):
             with timed(folder.root, "experts"):
-                stages.experts(cfg, folder, progress, _families(options))
+                stages.experts(cfg, folder, progress, _families(options), workers)
         if wanted in ("collect", "all"):
             with timed(folder.root, "collect"):
                 stages.collect(cfg, folder, progress)
@@ -94,7 +101,7 @@ def _dispatch(given: Sequence[str]) -> int:
             output = options.output if wanted == "export" else None
             print(f"bundle: {stages.export(cfg, folder, command, output)}")
     if options.command == "all":
-        return _evaluate_run(folder, cfg)
+        return _evaluate_run(folder, cfg, workers)
     return 0
 
 
@@ -116,6 +123,8 @@ def _parser() -> OneLineParser:
     for name, text in stages.items():
         stage = commands.add_parser(name, help=text, description=text)
         add_run_options(stage)
+        if name in ("all", "experts"):
+            add_ray_option(stage)
         if name == "experts":
             stage.add_argument(
                 "--family", action="append", choices=list(FAMILIES), help="only this; repeatable"
@@ -157,6 +166,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         default=len(os.sched_getaffinity(0)),
         help="processes; results do not depend on it (%(default)s)",
     )
+    add_ray_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write one record a task")
 
 
@@ -181,16 +191,22 @@ def _evaluate(options: argparse.Namespace) -> int:
         tasks = [t for name in FAMILIES for t in sample_tasks(name, options.fresh, rng)]
     else:
         tasks = validation_tasks()
-    _evaluate_tasks(options.bundle, list(tasks), options.iterations, options.workers, options.json)
+    workers = ray_workers(options) or options.workers
+    _evaluate_tasks(options.bundle, list(tasks), options.iterations, workers, options.json)
     return 0
 
 
-def _evaluate_run(folder: RunFolder, cfg: RunCfg) -> int:
-    workers = len(os.sched_getaffinity(0))
+def _evaluate_run(folder: RunFolder, cfg: RunCfg, workers: Workers | None) -> int:
     tasks = list(validation_tasks())
     if cfg.preset == "smoke":
         tasks = tasks[:: len(tasks) // len(FAMILIES)]
-    _evaluate_tasks(folder.bundle, tasks, _DEFAULT_ITERATIONS, workers, folder.evaluation)
+    _evaluate_tasks(
+        folder.bundle,
+        tasks,
+        _DEFAULT_ITERATIONS,
+        workers or len(os.sched_getaffinity(0)),
+        folder.evaluation,
+    )
     return 0
 
 
@@ -198,7 +214,7 @@ def _evaluate_tasks(
     bundle: Path,
     tasks: Sequence[Task],
     iterations: int,
-    workers: int,
+    workers: Workers | int,
     json: Path | None,
 ) -> None:
     from damsel.results import write_json

@@ -15,7 +15,7 @@ from damsel.tasks import training_tasks
 from damsel_training.checkpoints import resume, save_checkpoint
 from damsel_training.damsel import MetaLearner
 from damsel_training.dataset import ExpertDataset, collect_dataset
-from damsel_training.distribution import Tell, run_jobs
+from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.errors import DivergedError, MissingStageError
 from damsel_training.experts import Expert, ExpertCfg, train_expert
 from damsel_training.export import export_bundle
@@ -36,16 +36,23 @@ class _ExpertJob:
 
 
 def experts(
-    cfg: RunCfg, folder: RunFolder, progress: Progress, families: Sequence[str] = tuple(FAMILIES)
+    cfg: RunCfg,
+    folder: RunFolder,
+    progress: Progress,
+    families: Sequence[str] = tuple(FAMILIES),
+    workers: Workers | None = None,
 ) -> None:
-    """Train the experts of some families, as many at a time as there are cores."""
+    """Train the experts of some families, as many at a time as there are workers or cores."""
     bars = {name: progress.bar(f"expert {name}", cfg.experts[name].steps) for name in families}
     # The longest first, so that the others fill the gaps.
     order = sorted(families, key=lambda name: -cfg.experts[name].steps)
     run_jobs(
         _train_expert,
-        {name: _ExpertJob(name, cfg.experts[name], folder.experts, cfg.seed) for name in order},
-        LocalWorkers(min(len(families), cores())),
+        {
+            name: _ExpertJob(name, cfg.experts[name], folder.experts / name, cfg.seed)
+            for name in order
+        },
+        workers or LocalWorkers(min(len(families), cores())),
         heard=lambda name, news: bars[name](*news),
     )
 
@@ -55,7 +62,7 @@ def _train_expert(job: _ExpertJob, tell: Tell) -> None:
     score = train_expert(
         job.family,
         job.cfg,
-        job.folder,
+        job.folder.parent,
         job.seed,
         lambda done, total, note: tell((min(done, total), note)),
     )

@@ -113,9 +113,8 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         ("meta", "dataset.npz", ("experts",), "dataset.npz is not a data set of experts"),
         ("collect", "experts/door/best.zip", (), "best.zip is not a readable expert"),
-        ("experts", "experts/door/done.json", (), "done.json is not the record of a trained"),
         ("export", "meta/checkpoint.pt", (), "checkpoint.pt is not a readable checkpoint"),
-        ("export", "run.yaml", ("meta",), "run.yaml"),
+        ("export", "run.yaml", ("meta",), "/run"),
     ],
 )
 @pytest.mark.parametrize("damage", ["truncated", "foreign"])

@@ -140,7 +140,7 @@ def test_interrupted_learning_ends_as_if_it_had_not_been(tmp_path: Path) -> None
 def _die_at_the_second_report(job: TaskExpertJob, tell: Tell) -> None:
     def report(done: int, _note: str) -> None:
         tell((os.getpid(), done))
-        marker = job.path.with_suffix(".died")
+        marker = job.folder / "died"
         if done == 2 and not marker.exists():
             marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)

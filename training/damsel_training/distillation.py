@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from damsel.observation import ACTION_DIM
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
-from damsel_training.checkpoints import load_checkpoint, save_checkpoint
+from damsel_training.checkpoints import load_checkpoint
 from damsel_training.expert_env import expert_observation, expert_observation_dim
 from damsel_training.exploring_starts import ExploringStarts
+from damsel_training.files import written_whole
 from damsel_training.rollouts import roll_out
 from damsel_training.task_experts import TaskExperts
 
@@ -82,7 +83,8 @@ class DistilledExpert:
 
     def save(self, path: Path) -> None:
         """Write all of it or nothing."""
-        save_checkpoint(self.network.state_dict(), path)
+        with written_whole(path) as file:
+            torch.save(self.network.state_dict(), file)
 
     @classmethod
     def load(cls, family: str, path: Path) -> DistilledExpert:

@@ -2,6 +2,8 @@
 
 A worker that dies, killed or out of memory or with its machine, takes only its own job with it. The
 job is given to another worker; if it keeps checkpoints, it goes on from the last.
+
+A job that reads or writes files is a dataclass with a field `folder`, and keeps to that folder.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Self
+
 from damsel.errors import DamselError
 
 __all__ = [
@@ -10,6 +13,7 @@ __all__ = [
     "LostWorkerError",
     "MissingStageError",
     "RunInUseError",
+    "StorageError",
 ]
 
 
@@ -31,3 +35,15 @@ class LostWorkerError(DamselError):
 
 class RunInUseError(DamselError):
     """Another process works in the run's folder."""
+
+
+class StorageError(DamselError):
+    """A file cannot be written: the disk is full, or a limit is reached."""
+
+    @classmethod
+    def of(cls, path: Path | str, error: OSError) -> Self:
+        """The error of a file, from that of the system."""
+        return cls(
+            f"{path} could not be written: {error.strerror}; what was finished before is kept, and "
+            "the same command goes on from there"
+        )

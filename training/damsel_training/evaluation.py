@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from damsel.families import FAMILIES, Family
 from damsel.results import AdaptationResult, TrajectoryResult
 from damsel.tasks import Task, is_solved
 from damsel_sim.adaptation import OfflineRun, adapt_offline
-from damsel_training.distribution import Tell, run_jobs
+from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.workers import LocalWorkers
 
 __all__ = [
@@ -53,14 +54,15 @@ def result_of(run: OfflineRun, task: Task) -> AdaptationResult:
     )
 
 
-class _EvaluationJob(NamedTuple):
-    bundle: Path
+@dataclass(frozen=True)
+class _EvaluationJob:
+    folder: Path  # the bundle's
     task: Task
     iterations: int
 
 
 def _evaluate_one(job: _EvaluationJob, _tell: Tell) -> AdaptationResult:
-    return result_of(adapt_offline(_load(job.bundle), job.task, job.iterations), job.task)
+    return result_of(adapt_offline(_load(job.folder), job.task, job.iterations), job.task)
 
 
 _loaded: dict[Path, Bundle] = {}
@@ -76,7 +78,7 @@ def evaluate(
     bundle_path: Path,
     tasks: Sequence[Task],
     iterations: int,
-    workers: int = 1,
+    workers: Workers | int = 1,
     progress: Callable[[int], object] = int,
 ) -> list[AdaptationResult]:
     """Adapt to every task; the order of results is that of the tasks, whatever the workers.
@@ -85,7 +87,7 @@ def evaluate(
         bundle_path: folder of the bundle.
         tasks: hidden tasks.
         iterations: K, most adaptation trajectories after the probes.
-        workers: processes; results do not depend on it.
+        workers: who does it, or how many processes of this machine; results do not depend on it.
         progress: told how many tasks are done.
     """
     jobs = {
@@ -93,7 +95,7 @@ def evaluate(
         for index, task in enumerate(tasks)
     }
     finished = itertools.count(1)
-    if workers <= 1:
+    if workers in (0, 1):
         results: list[AdaptationResult] = []
         for job in jobs.values():
             results.append(_evaluate_one(job, lambda _news: None))
@@ -102,7 +104,7 @@ def evaluate(
     done = run_jobs(
         _evaluate_one,
         jobs,
-        LocalWorkers(workers),
+        LocalWorkers(workers) if isinstance(workers, int) else workers,
         done=lambda _name, _result: progress(next(finished)),
     )
     return list(done.values())

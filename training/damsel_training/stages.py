@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from damsel.families import FAMILIES
 from damsel.tasks import training_tasks
-from damsel_training.checkpoints import append_csv, load_checkpoint, save_checkpoint
+from damsel_training.checkpoints import resume, save_checkpoint
 from damsel_training.damsel import MetaLearner
 from damsel_training.dataset import ExpertDataset, collect_dataset
-from damsel_training.distribution import Tell, run_jobs
+from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.errors import DivergedError, MissingStageError
 from damsel_training.experts import ExpertCfg, train_expert
 from damsel_training.export import export_bundle
+from damsel_training.metrics import Board, append_csv, rewind_csv
 from damsel_training.progress import Progress
 from damsel_training.run import RunCfg, RunFolder, TaskExpertsCfg, plain
 from damsel_training.task_expert_stages import goal_experts, own_experts, task_experts
@@ -37,11 +37,15 @@ class _ExpertJob:
 
 
 def experts(
-    cfg: RunCfg, folder: RunFolder, progress: Progress, families: Sequence[str] = tuple(FAMILIES)
+    cfg: RunCfg,
+    folder: RunFolder,
+    progress: Progress,
+    families: Sequence[str] = tuple(FAMILIES),
+    workers: Workers | None = None,
 ) -> None:
-    """Train the experts of some families, as many at a time as there are cores."""
+    """Train the experts of some families, as many at a time as there are workers or cores."""
     if isinstance(cfg.experts, TaskExpertsCfg):
-        task_experts(cfg.experts, cfg.seed, folder, progress, families)
+        task_experts(cfg.experts, cfg.seed, folder, progress, families, workers)
         return
     cfgs = cfg.experts
     bars = {name: progress.bar(f"expert {name}", cfgs[name].steps) for name in families}
@@ -49,8 +53,8 @@ def experts(
     order = sorted(families, key=lambda name: -cfgs[name].steps)
     run_jobs(
         _train_expert,
-        {name: _ExpertJob(name, cfgs[name], folder.experts, cfg.seed) for name in order},
-        LocalWorkers(min(len(families), cores())),
+        {name: _ExpertJob(name, cfgs[name], folder.experts / name, cfg.seed) for name in order},
+        workers or LocalWorkers(min(len(families), cores())),
         heard=lambda name, news: bars[name](*news),
     )
 
@@ -60,7 +64,7 @@ def _train_expert(job: _ExpertJob, tell: Tell) -> None:
     score = train_expert(
         job.family,
         job.cfg,
-        job.folder,
+        job.folder.parent,
         job.seed,
         lambda done, total, note: tell((min(done, total), note)),
     )
@@ -104,21 +108,20 @@ def meta(
     torch.manual_seed(cfg.seed)
     folder.meta.mkdir(exist_ok=True)
     learner = learner_class(cfg.damsel, training_tasks(), goal_experts(folder), cfg.rng("meta"))
-    if not _resume(learner, folder):
+    table = folder.meta / "metrics.csv"
+    if not resume(learner, folder.meta / "checkpoint.pt"):
         if not folder.dataset.exists():
             raise MissingStageError(
                 f"no data set at {folder.dataset}; run `damsel-train collect` first"
             )
         learner.store(ExpertDataset.load(folder.dataset, len(learner.tasks)))
+    rewind_csv(table, "iteration", learner.iteration)
     bar(learner.iteration, "")
-    with SummaryWriter(str(folder.meta / "tensorboard")) as board:
+    with Board(folder.meta / "tensorboard", learner.iteration) as board:
         while learner.iteration < cfg.damsel.iterations:
             metrics = _iterate(learner, folder)
-            for name, value in metrics.items():
-                board.add_scalar(name, value, learner.iteration)
-            append_csv(
-                folder.meta / "metrics.csv", {"iteration": float(learner.iteration)} | metrics
-            )
+            board.write(learner.iteration, metrics)
+            append_csv(table, {"iteration": float(learner.iteration)} | metrics)
             save_checkpoint(learner.state_dict(), folder.meta / "checkpoint.pt")
             last = max(cfg.damsel.collect_rounds - 1, 1)
             distances = ", ".join(
@@ -140,21 +143,12 @@ def _iterate(learner: MetaLearner, folder: RunFolder) -> dict[str, float]:
     return {f"loss/{name}": value for name, value in losses.items()} | learner.collect()
 
 
-def _resume(learner: MetaLearner, folder: RunFolder) -> bool:
-    path = folder.meta / "checkpoint.pt"
-    if not path.exists():
-        return False
-    learner.load_state_dict(load_checkpoint(path))
-    return True
-
-
 def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = None) -> Path:
     """Write the bundle of the newest checkpoint; returns its folder."""
     path = folder.meta / "checkpoint.pt"
-    if not path.exists():
-        raise MissingStageError(f"no checkpoint at {path}; run `damsel-train meta` first")
     learner = MetaLearner(cfg.damsel, training_tasks(), {}, cfg.rng("export"))
-    learner.load_state_dict(load_checkpoint(path))
+    if not resume(learner, path):
+        raise MissingStageError(f"no checkpoint at {path}; run `damsel-train meta` first")
     target = output or folder.bundle
     export_bundle(
         target,

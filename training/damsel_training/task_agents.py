@@ -137,6 +137,7 @@ class TaskAgents:
         self.best = Actors(agents, expert_observation_dim(self.family), cfg.width)
         self.scores = [ExpertScore.none()] * agents
         self.trajectory = 0
+        self.cpu_seconds = 0.0
 
     @property
     def done(self) -> bool:
@@ -211,6 +212,7 @@ class TaskAgents:
             "best": self.best.state_dict(),
             "scores": [score._asdict() for score in self.scores],
             "trajectory": self.trajectory,
+            "cpu_seconds": self.cpu_seconds,
             "rng": self._rng.bit_generator.state,
             "torch_rng": torch.get_rng_state(),
         }
@@ -222,6 +224,7 @@ class TaskAgents:
         self.best.load_state_dict(state["best"])
         self.scores = [ExpertScore(**score) for score in state["scores"]]
         self.trajectory = state["trajectory"]
+        self.cpu_seconds = state["cpu_seconds"]
         self._rng.bit_generator.state = state["rng"]
         torch.set_rng_state(state["torch_rng"])
 

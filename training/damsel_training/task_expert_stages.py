@@ -13,9 +13,10 @@ import torch
 from damsel.families import FAMILIES
 from damsel.tasks import training_tasks
 from damsel_training.dataset import ExpertPolicy
-from damsel_training.distillation import DistillationCfg, DistilledExpert, distil_expert
-from damsel_training.distribution import Tell, run_jobs
+from damsel_training.distillation import DistilledExpert, distil_expert
+from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.experts import Expert, ExpertCfg, evaluate_expert
+from damsel_training.files import written_whole
 from damsel_training.progress import Progress
 from damsel_training.run import RunCfg, RunFolder, TaskExpertsCfg
 from damsel_training.task_experts import (
@@ -30,6 +31,8 @@ from damsel_training.workers import LocalWorkers, cores
 
 __all__ = ["distil", "expert_steps", "goal_experts", "own_experts", "task_experts"]
 
+_DISTILLED = "distilled.pt"
+
 
 def task_experts(
     cfg: TaskExpertsCfg,
@@ -37,10 +40,13 @@ def task_experts(
     folder: RunFolder,
     progress: Progress,
     families: Sequence[str] = tuple(FAMILIES),
+    workers: Workers | None = None,
 ) -> None:
-    """Train an agent for each training task of some families, on as many cores as there are."""
+    """Train an agent for each training task of some families, on all workers or cores."""
     jobs = {
-        name: job for family in families for name, job in _jobs(cfg, seed, folder, family).items()
+        name: job
+        for family in families
+        for name, job in _jobs(cfg, seed, family, folder.experts / family).items()
     }
     count = sum(len(job.tasks) for job in jobs.values())
     bar = progress.bar("task experts", count)
@@ -59,7 +65,7 @@ def task_experts(
         trained[name] = len(jobs[name].tasks)
         show()
 
-    run_jobs(_train, jobs, LocalWorkers(min(len(jobs), cores())), heard, done)
+    run_jobs(_train, jobs, workers or LocalWorkers(min(len(jobs), cores())), heard, done)
     scores = write_table(list(jobs.values()), folder.experts / "experts.csv")
     strict = sum(score.strict_success for score in scores)
     forces = [score.peak_force for score in scores]
@@ -79,9 +85,9 @@ def _train(job: TaskExpertJob, tell: Tell) -> None:
 
 @dataclass(frozen=True)
 class _Distillation:
-    jobs: tuple[TaskExpertJob, ...]
-    cfg: DistillationCfg
-    path: Path
+    family: str
+    cfg: TaskExpertsCfg
+    folder: Path
     seed: int
 
 
@@ -91,42 +97,35 @@ def distil(
     folder: RunFolder,
     progress: Progress,
     families: Sequence[str] = tuple(FAMILIES),
+    workers: Workers | None = None,
 ) -> None:
     """Distil the agents of each family into a goal-conditioned expert, and score it."""
     bars = {name: progress.bar(f"distil {name}", cfg.distillation.rounds) for name in families}
-    jobs = {
-        name: _Distillation(
-            tuple(_jobs(cfg, seed, folder, name).values()),
-            cfg.distillation,
-            _distilled(folder, name),
-            seed,
-        )
-        for name in families
-    }
+    jobs = {name: _Distillation(name, cfg, folder.experts / name, seed) for name in families}
     run_jobs(
         _distil,
         jobs,
-        LocalWorkers(min(len(jobs), cores())),
+        workers or LocalWorkers(min(len(jobs), cores())),
         heard=lambda name, news: bars[name](*news),
     )
 
 
 def _distil(job: _Distillation, tell: Tell) -> None:
-    rounds = job.cfg.rounds
-    if job.path.exists():
-        tell((rounds, "there already"))
+    cfg, path = job.cfg.distillation, job.folder / _DISTILLED
+    if path.exists():
+        tell((cfg.rounds, "there already"))
         return
     torch.set_num_threads(1)
-    experts = TaskExperts.load(job.jobs)
-    rng = np.random.default_rng([job.seed, *experts.family.encode()])
-    expert = distil_expert(experts, job.cfg, rng, lambda done, note: tell((done, note)))
+    experts = TaskExperts.load(list(_jobs(job.cfg, job.seed, job.family, job.folder).values()))
+    rng = np.random.default_rng([job.seed, *job.family.encode()])
+    expert = distil_expert(experts, cfg, rng, lambda done, note: tell((done, note)))
     score = evaluate_expert(expert, ExpertCfg())
-    job.path.parent.mkdir(parents=True, exist_ok=True)
-    job.path.with_suffix(".json").write_text(json.dumps(score._asdict(), indent=1))
-    expert.save(job.path)
+    with written_whole(path.with_suffix(".json")) as file:
+        file.write(json.dumps(score._asdict(), indent=1).encode())
+    expert.save(path)
     tell(
         (
-            rounds,
+            cfg.rounds,
             f"on fresh goals: success {score.success:.0%}, strict {score.strict_success:.0%}, "
             f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
             f"{score.disturbed_force:.0f} N",
@@ -142,7 +141,7 @@ def goal_experts(folder: RunFolder) -> dict[str, ExpertPolicy]:
     """
     experts: dict[str, ExpertPolicy] = {}
     for family in FAMILIES:
-        path = _distilled(folder, family)
+        path = folder.experts / family / _DISTILLED
         experts[family] = (
             DistilledExpert.load(family, path)
             if path.exists()
@@ -167,22 +166,18 @@ def expert_steps(cfg: RunCfg, folder: RunFolder) -> int:
     if not isinstance(cfg.experts, TaskExpertsCfg):
         return sum(expert.steps for expert in cfg.experts.values())
     return sum(
-        environment_steps(list(_jobs(cfg.experts, cfg.seed, folder, family).values()))
+        environment_steps(
+            list(_jobs(cfg.experts, cfg.seed, family, folder.experts / family).values())
+        )
         for family in FAMILIES
     )
 
 
-def _jobs(
-    cfg: TaskExpertsCfg, seed: int, folder: RunFolder, family: str
-) -> dict[str, TaskExpertJob]:
+def _jobs(cfg: TaskExpertsCfg, seed: int, family: str, folder: Path) -> dict[str, TaskExpertJob]:
     tasks = [task for task in training_tasks() if task.family == family]
-    return task_expert_jobs(tasks, cfg.agents[family], folder.experts, seed)
+    return task_expert_jobs(tasks, cfg.agents[family], folder, seed)
 
 
 def _load_task_experts(cfg: TaskExpertsCfg, folder: RunFolder, family: str) -> TaskExperts:
     # Where files lie depends on no seed.
-    return TaskExperts.load(list(_jobs(cfg, 0, folder, family).values()))
-
-
-def _distilled(folder: RunFolder, family: str) -> Path:
-    return folder.experts / family / "distilled.pt"
+    return TaskExperts.load(list(_jobs(cfg, 0, family, folder.experts / family).values()))

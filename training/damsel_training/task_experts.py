@@ -20,10 +20,17 @@ from numpy.typing import NDArray
 from damsel.families import FAMILIES
 from damsel.observation import ACTION_DIM
 from damsel.tasks import Task
-from damsel_training.checkpoints import append_csv, load_checkpoint, save_checkpoint
+from damsel_training.checkpoints import (
+    delete_checkpoints,
+    load_checkpoint,
+    resume,
+    save_checkpoint,
+)
 from damsel_training.errors import MissingStageError
 from damsel_training.expert_env import expert_observation, expert_observation_dim
 from damsel_training.experts import ExpertScore
+from damsel_training.files import written_whole
+from damsel_training.metrics import append_csv
 from damsel_training.task_agents import TaskAgents, TaskAgentsCfg
 from damsel_training.task_sac import Actors
 
@@ -48,14 +55,19 @@ class TaskExpertJob:
     Attributes:
         tasks: what they are.
         cfg: hyper-parameters.
-        path: of the result.
+        folder: of checkpoint and result.
         seed: of networks and exploration.
     """
 
     tasks: tuple[Task, ...]
     cfg: TaskAgentsCfg
-    path: Path
+    folder: Path
     seed: int
+
+    @property
+    def path(self) -> Path:
+        """Of the result."""
+        return self.folder / "agents.pt"
 
 
 class _Result(NamedTuple):
@@ -74,16 +86,15 @@ def task_expert_jobs(
     Args:
         tasks: of one family.
         cfg: hyper-parameters.
-        folder: that holds `experts.csv` and `tasks/`.
+        folder: of the family.
         seed: of the run.
     """
     (family,) = {task.family for task in tasks}
     groups = -(-len(tasks) // cfg.tasks_together)
     jobs = {}
     for group in range(groups):
-        name = f"{family}-{group}"
-        path = folder / "tasks" / f"{name}.pt"
-        jobs[name] = TaskExpertJob(tuple(tasks[group::groups]), cfg, path, seed + group)
+        own = tuple(tasks[group::groups])
+        jobs[f"{family}-{group}"] = TaskExpertJob(own, cfg, folder / str(group), seed + group)
     return jobs
 
 
@@ -91,33 +102,31 @@ def train_task_experts(job: TaskExpertJob, report: Report) -> None:
     """Train the agents of a job, or go on from their last checkpoint; nothing if they are there."""
     if job.path.exists():
         return
-    job.path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint = job.path.with_suffix(".checkpoint.pt")
-    agents, spent_s, began_s = TaskAgents(job.tasks, job.cfg, job.seed), 0.0, time.process_time()
-    if checkpoint.exists():
-        state = load_checkpoint(checkpoint)
-        agents.load_state_dict(state["agents"])
-        spent_s = state["cpu_seconds"]
+    job.folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = job.folder / "checkpoint.pt"
+    began_s = time.process_time()
+    agents = TaskAgents(job.tasks, job.cfg, job.seed)
+    resume(agents, checkpoint)
+    spent_s = agents.cpu_seconds
     while not agents.done:
         agents.learn()
         if agents.trajectory % job.cfg.evaluate_every and not agents.done:
             continue
         agents.evaluate()
-        cpu_seconds = spent_s + time.process_time() - began_s
-        save_checkpoint({"agents": agents.state_dict(), "cpu_seconds": cpu_seconds}, checkpoint)
+        agents.cpu_seconds = spent_s + time.process_time() - began_s
+        save_checkpoint(agents.state_dict(), checkpoint)
         strict = sum(score.strict_success for score in agents.scores)
         report(agents.trajectory, f"{strict:.0f} of {len(job.tasks)} strict")
-    save_checkpoint(
-        {
-            "tasks": [{"family": task.family, "goal": list(task.goal)} for task in job.tasks],
-            "actors": agents.best.state_dict(),
-            "scores": [score._asdict() for score in agents.scores],
-            "trajectories": agents.trajectory,
-            "cpu_seconds": spent_s + time.process_time() - began_s,
-        },
-        job.path,
-    )
-    checkpoint.unlink(missing_ok=True)
+    result = {
+        "tasks": [{"family": task.family, "goal": list(task.goal)} for task in job.tasks],
+        "actors": agents.best.state_dict(),
+        "scores": [score._asdict() for score in agents.scores],
+        "trajectories": agents.trajectory,
+        "cpu_seconds": agents.cpu_seconds,
+    }
+    with written_whole(job.path) as file:
+        torch.save(result, file)
+    delete_checkpoints(checkpoint)
 
 
 class TaskExperts:

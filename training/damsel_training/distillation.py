@@ -55,7 +55,7 @@ class DistillationCfg:
     rounds: int = 6
     rows: int = 3
     horizon: int = 100
-    training_steps: int = 600
+    training_steps: int = 300
     batch_size: int = 512
     learning_rate: float = 1e-3
     width: int = 256

@@ -15,7 +15,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "friction": (0.0, 0.3),
     "damping_scale": (0.05, 20.0),
     "gain_scale": (0.1, 10.0),
-    "delay_s": (0.0, 0.5),
+    "delay_s": (-0.02, 0.5),
     "smoothing_s": (0.0, 0.2),
 }
 """Smallest and largest value of each parameter."""
@@ -29,7 +29,8 @@ class ArmParameters:
         friction: dry friction of each joint as a part of the joint's effort limit.
         damping_scale: joint damping as a multiple of the nominal.
         gain_scale: servo gains as a multiple of the nominal.
-        delay_s: from the stamp of a joint target to its effect on the measured joints, seconds.
+        delay_s: from the stamp of a joint target to its effect on the stamped joints, seconds. It
+            is fitted as slightly negative where stamps are late, and then simulated as 0.
         smoothing_s: time constant with which the arm's own controller approaches a target,
             seconds; 0 for one that takes targets as they are.
     """

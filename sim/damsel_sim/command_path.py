@@ -52,14 +52,15 @@ class CommandPath:
 
     def __init__(self, arms: Sequence[ArmParameters], rows: int, tick_period_s: float) -> None:
         own = [arms[row % len(arms)] for row in range(rows)]
-        late = np.array([arm.delay_s for arm in own]) / tick_period_s
+        late = np.array([max(arm.delay_s, 0.0) for arm in own]) / tick_period_s
         self._ticks = np.floor(late).astype(int)
         self._part = (late - self._ticks)[:, None, None]
-        # A time constant below a tick cannot be told from none.
-        self._smoothing_s = np.maximum([arm.smoothing_s for arm in own], tick_period_s)[:, None]
-        self._smooth = any(arm.smoothing_s > tick_period_s for arm in own)
+        smoothing_s = np.array([arm.smoothing_s for arm in own])
+        # A set point that is nearer than a tick would overshoot.
+        self._smoothing_s = np.maximum(smoothing_s, tick_period_s)[:, None]
+        self._smooth = smoothing_s > 0
         self._period_s = tick_period_s
-        self.is_direct = not self._smooth and not late.any()
+        self.is_direct = not self._smooth.any() and not late.any()
         self._sent = np.zeros((rows, int(self._ticks.max()) + 1, NUM_JOINTS))
         self._position = np.zeros((rows, NUM_JOINTS))
         self._velocity = np.zeros((rows, NUM_JOINTS))
@@ -85,8 +86,8 @@ class CommandPath:
         known = np.concatenate([self._sent, targets], axis=1)
         late = self._delayed(known, targets.shape[1])
         self._sent = known[:, known.shape[1] - self._sent.shape[1] :]
-        if self._smooth:
-            late = self._smoothed(late)
+        if self._smooth.any():
+            late = np.where(self._smooth[:, None, None], self._smoothed(late), late)
         starts = np.concatenate([self._position[:, None], late[:, :-1]], axis=1)
         velocities = (late - starts) / self._period_s
         self._position, self._velocity = late[:, -1], velocities[:, -1]

@@ -33,7 +33,7 @@ from damsel.scene import (
     drawer_handle_position,
 )
 
-__all__ = ["JointServo", "PhysicsStep", "TabletopPhysics", "load_model", "model_path"]
+__all__ = ["JointPath", "JointServo", "PhysicsStep", "TabletopPhysics", "load_model", "model_path"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -65,6 +65,20 @@ class PhysicsStep(NamedTuple):
     applied: Array
     clipped: BoolArray
     peak_contact_force: Array
+
+
+class JointPath(NamedTuple):
+    """Joints in the ticks of a control step.
+
+    Attributes:
+        targets: (n, ticks, 7), radians, to be reached at the end of each tick.
+        positions: (n, ticks, 7), radians, at the end of each tick.
+        velocities: (n, ticks, 7), radians per second.
+    """
+
+    targets: Array
+    positions: Array
+    velocities: Array
 
 
 class JointServo:
@@ -146,6 +160,8 @@ class TabletopPhysics:
         self._warmstart = np.zeros((rows, self.model.nv))
         self._index = _index(self.model)
         self._rest = _rest_state(self.model, self._index)
+        self._ticks = substeps
+        self._targets: Array = np.empty((rows, 0, len(JOINT_NAMES)))
         self._state: Array = np.repeat(self._rest[None], rows, axis=0)
         self.reset()
 
@@ -185,6 +201,15 @@ class TabletopPhysics:
             self._state[chosen, self._index.joints] = joint_positions[chosen]
         self._controller.reset(self.joint_positions, chosen)
 
+    def joint_path(self) -> JointPath:
+        """What joints were told and did in the latest step, tick by tick."""
+        ticks = self._states[:, self._ticks - 1 :: self._ticks]
+        return JointPath(
+            self._targets.copy(),
+            ticks[..., self._index.joints].copy(),
+            ticks[..., self._index.joint_velocities].copy(),
+        )
+
     def observation(self) -> Array:
         """Observation (n, 12), metres in frame `base`; layout in `damsel.observation`."""
         observation = np.empty((self.rows, OBSERVATION_DIM))
@@ -216,6 +241,7 @@ class TabletopPhysics:
             sensordata=self._sensors,
         )
         self._state = self._states[:, -1].copy()
+        self._targets = command.positions
         hand_force = self._sensors[:, :, self._index.hand_force]
         arm_force = self._sensors[:, :, self._index.arm_force]
         arm_force_squared = np.add.reduce(arm_force * arm_force, axis=2)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel.control import ControllerCfg
-from damsel_sim.physics import TabletopPhysics
+from damsel_sim.physics import JointPath, TabletopPhysics
 
 __all__ = ["SimulatedRobot", "StepResult"]
 
@@ -58,6 +58,11 @@ class SimulatedRobot:
         """Measured joint velocities (7,), radians per second."""
         velocities: Array = self._physics.joint_velocities[0].copy()
         return velocities
+
+    @property
+    def joint_path(self) -> JointPath:
+        """What joints were told and did in the latest step, (ticks, 7) each."""
+        return JointPath(*(one[0] for one in self._physics.joint_path()))
 
     def observe(self) -> Array:
         """Observation (12,) now, metres in frame `base`."""

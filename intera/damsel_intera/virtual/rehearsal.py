@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Sequence
 
 from damsel_intera.errors import InteraError, NoAnswerError, RobotPortError
 from damsel_intera.transport import Addresses
@@ -106,14 +106,18 @@ class Rehearsal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, robot: str = "topics") -> None:
+    def start(self, robot: str = "topics", arm: Sequence[str] = ()) -> None:
         """Start everything.
+
+        Args:
+            robot: how the server speaks to the robot.
+            arm: further arguments of the virtual robot.
 
         Raises:
             InteraError: If something does not come up; its log says why.
         """
         self.start_roscore()
-        self.start_robot()
+        self.start_robot(*arm)
         self.start_server(robot)
 
     def start_roscore(self) -> None:

@@ -33,7 +33,8 @@ _SCALES = {
     "smoothing_s": 0.05,
 }
 _DIFFERENCE = 0.02
-# A smoothing shorter than a tick cannot be told from none.
+# Without smoothing targets are taken as they are, which is no limit of less and less smoothing,
+# because a set point that approaches them keeps the limits of acceleration.
 _BOUNDS = LIMITS | {"smoothing_s": (TICK_PERIOD_S, LIMITS["smoothing_s"][1])}
 # Standard errors below these are good enough, however small the value is.
 _SMALL_ERRORS = {
@@ -43,6 +44,13 @@ _SMALL_ERRORS = {
     "delay_s": 0.002,
     "smoothing_s": 0.002,
 }
+# Delay and smoothing can stand in for one another, so the search begins at the best of these with
+# and at the best without smoothing.
+_STARTS = tuple(
+    ArmParameters(friction=0.005, delay_s=delay_s, smoothing_s=smoothing_s)
+    for delay_s in (0.0, 0.03, 0.06, 0.1, 0.15)
+    for smoothing_s in (0.0, 0.02, 0.05)
+)
 _HUBER = 2.0  # standard deviations
 _NORMAL_MAD = 1.4826  # standard deviation of a normal distribution in median absolute deviations
 _DAMPINGS = (1e-2, 1.0, 1e2)
@@ -54,7 +62,6 @@ class FitCfg:
     """Configuration of the fit.
 
     Attributes:
-        start: where the search begins.
         iterations: at most.
         tolerance: the search ends when a step lowers the loss by less than this part of it.
         least_motion_rad: a joint that moves less says nothing.
@@ -63,7 +70,6 @@ class FitCfg:
         largest_error: largest standard error of what counts as identified, as a part of its value.
     """
 
-    start: ArmParameters = ArmParameters(friction=0.005, delay_s=0.02, smoothing_s=0.02)
     iterations: int = 40
     tolerance: float = 1e-4
     least_motion_rad: float = 0.02
@@ -107,7 +113,8 @@ class _Problem(NamedTuple):
 
     def values_of(self, arm: ArmParameters) -> Array:
         values = np.array([getattr(arm, name) for name in self.names])
-        return np.clip(values, self.low, self.high)
+        clipped: Array = np.clip(values, self.low, self.high)
+        return clipped
 
     def arm(self, values: Array) -> ArmParameters:
         return replace(self.fixed, **dict(zip(self.names, map(float, values), strict=True)))
@@ -161,17 +168,17 @@ def fit(
     """
     cfg = cfg or FitCfg()
     _check_motion(replays, cfg)
-    names = tuple(_SCALES)
-    arm, not_identified = cfg.start, dict[str, str]()
+    names, arm = min(
+        (_searched(replays, smooth, cfg, progress) for smooth in (False, True)),
+        key=lambda found: found.loss,
+    )[:2]
+    not_identified: dict[str, str] = {}
     while names:
         problem = _Problem(replays, names, arm, cfg)
-        arm = _minimise(problem, arm, progress)
         errors = _standard_errors(problem, arm)
         worst = max(errors, key=lambda name: errors[name] / _allowed_error(name, arm, cfg))
         allowed = _allowed_error(worst, arm, cfg)
         if errors[worst] <= allowed:
-            if arm.smoothing_s <= TICK_PERIOD_S:
-                arm = replace(arm, smoothing_s=0.0)
             return FitResult(arm, errors, not_identified)
         not_identified[worst] = (
             f"its standard error is {errors[worst]:.2g} at {getattr(arm, worst):.3g} "
@@ -180,10 +187,30 @@ def fit(
         # The others are fitted anew without it.
         arm = replace(arm, **{worst: getattr(NOMINAL_ARM, worst)})
         names = tuple(name for name in names if name != worst)
+        arm = _minimise(_Problem(replays, names, arm, cfg), arm, progress).arm
     raise InvalidRecordingError(
         "the recording tells none of the parameters; allowed: one in which the arm moves freely, "
         "such as damsel-record --excite makes"
     )
+
+
+class _Found(NamedTuple):
+    names: tuple[str, ...]
+    arm: ArmParameters
+    loss: float
+
+
+def _searched(
+    replays: Sequence[Replay], smooth: bool, cfg: FitCfg, progress: Callable[[str], object]
+) -> _Found:
+    """The best arm that smooths its targets, or the best that does not."""
+    names = tuple(name for name in _SCALES if smooth or name != "smoothing_s")
+    starts = [arm for arm in _STARTS if (arm.smoothing_s > 0) == smooth]
+    problem = _Problem(replays, names, NOMINAL_ARM, cfg)
+    losses = (problem.residuals(np.array([problem.values_of(one) for one in starts])) ** 2).sum(
+        axis=1
+    )
+    return _minimise(problem, starts[int(np.argmin(losses))], progress)
 
 
 def _check_motion(replays: Sequence[Replay], cfg: FitCfg) -> None:
@@ -204,12 +231,11 @@ def _check_motion(replays: Sequence[Replay], cfg: FitCfg) -> None:
 
 
 def _allowed_error(name: str, arm: ArmParameters, cfg: FitCfg) -> float:
-    return max(_SMALL_ERRORS[name], cfg.largest_error * getattr(arm, name))
+    value: float = getattr(arm, name)
+    return max(_SMALL_ERRORS[name], cfg.largest_error * value)
 
 
-def _minimise(
-    problem: _Problem, start: ArmParameters, progress: Callable[[str], object]
-) -> ArmParameters:
+def _minimise(problem: _Problem, start: ArmParameters, progress: Callable[[str], object]) -> _Found:
     values, damping = problem.values_of(start), 1e-2
     for iteration in range(problem.cfg.iterations):
         residual, jacobian = problem.linearised(values)
@@ -223,25 +249,24 @@ def _minimise(
         while damping < _MOST_DAMPING:
             dampings = [damping * factor for factor in _DAMPINGS]
             steps = [
-                np.linalg.lstsq(
-                    curvature + one * np.diag(np.diag(curvature)), -slope, rcond=None
-                )[0]
+                np.linalg.lstsq(curvature + one * np.diag(np.diag(curvature)), -slope, rcond=None)[
+                    0
+                ]
                 for one in dampings
             ]
-            trials = np.clip(
-                values + np.array(steps) * problem.scale, problem.low, problem.high
-            )
+            trials = np.clip(values + np.array(steps) * problem.scale, problem.low, problem.high)
             losses = (problem.residuals(trials) ** 2) @ weights
             best = int(np.argmin(losses))
             if losses[best] < loss:
                 break
             damping *= _DAMPINGS[-1] / _DAMPINGS[0]
         else:
-            return problem.arm(values)
+            break
         values, damping = trials[best], max(dampings[best], 1e-9)
         if losses[best] > (1 - problem.cfg.tolerance) * loss:
             break
-    return problem.arm(values)
+    loss = float((problem.residuals(values[None])[0] ** 2).sum())
+    return _Found(problem.names, problem.arm(values), loss)
 
 
 def _huber_weights(residual: Array) -> Array:
@@ -262,6 +287,4 @@ def _standard_errors(problem: _Problem, arm: ArmParameters) -> dict[str, float]:
     np.add.at(scores, problem.blocks(), weighted * residual[:, None])
     robust = inverse @ (scores.T @ scores) @ inverse
     variance = np.maximum(np.diag(robust), problem.cfg.noise_rad**2 * np.diag(inverse))
-    return dict(
-        zip(problem.names, map(float, np.sqrt(variance) * problem.scale), strict=True)
-    )
+    return dict(zip(problem.names, map(float, np.sqrt(variance) * problem.scale), strict=True))

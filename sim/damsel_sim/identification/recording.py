@@ -1,4 +1,4 @@
-"""What identification needs of a recorded run: joint targets and measured joints, cut into motions."""
+"""What identification needs of a recorded run: joint targets and measured joints, in motions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PAUSE_S = 0.1
 _SHORTEST_S = 0.5
 # Between two targets 10 ms apart no joint moves as far; a reset of a simulation does.
 _JUMP_RAD = 0.2
-_SPARSEST_HZ = 20.0
+_SPARSEST_HZ = 15.0
 
 
 class InvalidRecordingError(DamselError):
@@ -50,24 +50,23 @@ class Motion:
     """A stretch of a recording in which targets came without a pause.
 
     Attributes:
-        start_s: when it began.
-        targets: (ticks, 7), radians, evenly spaced from the start on.
-        times_s: (k,), seconds since the start, when the joints were measured.
+        target_times_s: (c,), seconds since the first, when each target was sent.
+        targets: (c, 7), radians.
+        times_s: (k,), seconds since the first target, when the joints were measured.
         positions: (k, 7), radians.
     """
 
-    start_s: float
+    target_times_s: Array
     targets: Array
     times_s: Array
     positions: Array
 
 
-def motions(recording: Recording, tick_period_s: float) -> list[Motion]:
+def motions(recording: Recording) -> list[Motion]:
     """Cut a recording where targets pause or jump.
 
     Args:
         recording: the recording.
-        tick_period_s: spacing of the targets of a motion; recorded ones are interpolated.
 
     Raises:
         InvalidRecordingError: If there is no motion of half a second in it.
@@ -83,7 +82,7 @@ def motions(recording: Recording, tick_period_s: float) -> list[Motion]:
     found = [
         motion
         for part in np.split(np.arange(len(times)), cuts)
-        if (motion := _motion(recording, part, tick_period_s)) is not None
+        if (motion := _motion(recording, part)) is not None
     ]
     if not found:
         raise InvalidRecordingError(
@@ -93,18 +92,15 @@ def motions(recording: Recording, tick_period_s: float) -> list[Motion]:
     return found
 
 
-def _motion(recording: Recording, part: NDArray[np.int_], tick_period_s: float) -> Motion | None:
-    start_s, end_s = recording.target_times_s[part[0]], recording.target_times_s[part[-1]]
-    measured = (recording.state_times_s >= start_s) & (recording.state_times_s <= end_s)
-    length_s = end_s - start_s
-    if length_s < _SHORTEST_S or measured.sum() < _SPARSEST_HZ * length_s / 2:
+def _motion(recording: Recording, part: NDArray[np.int_]) -> Motion | None:
+    times = recording.target_times_s[part]
+    measured = (recording.state_times_s >= times[0]) & (recording.state_times_s <= times[-1])
+    length_s = times[-1] - times[0]
+    if length_s < _SHORTEST_S or measured.sum() < _SPARSEST_HZ * length_s:
         return None
-    grid = start_s + tick_period_s * np.arange(int(length_s / tick_period_s) + 1)
-    targets = [np.interp(grid, recording.target_times_s[part], one) for one in
-               recording.targets[part].T]
     return Motion(
-        float(start_s),
-        np.stack(targets, axis=1),
-        recording.state_times_s[measured] - start_s,
+        times - times[0],
+        recording.targets[part],
+        recording.state_times_s[measured] - times[0],
         recording.positions[measured],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
@@ -12,7 +12,7 @@ from mujoco.rollout import Rollout
 from numpy.typing import NDArray
 
 from damsel.kinematics import NUM_JOINTS, end_effector_position
-from damsel_sim.arm_parameters import ArmParameters, apply_arm
+from damsel_sim.arm_parameters import NOMINAL_ARM, ArmParameters, apply_arm
 from damsel_sim.command_path import CommandPath
 from damsel_sim.identification.recording import Motion
 from damsel_sim.physics import JointServo, TabletopPhysics, load_model
@@ -50,53 +50,90 @@ class Replay:
         self._substeps = round(TICK_PERIOD_S / nominal.opt.timestep)
         # The joints' own controllers know the nominal arm only.
         self._servo = JointServo(nominal, self._substeps, TICK_PERIOD_S)
-        self._start = np.array(
-            [np.interp(0.0, motion.times_s, joint) for joint in motion.positions.T]
-        )
+        self._times_s = _ticks_of(motion.times_s)
+        self._start = _at(self._times_s[:1], motion.times_s, motion.positions)[0]
         physics.reset(joint_positions=self._start[None])
         self._state = physics.state[0].copy()
         self._rollout = Rollout(nthread=0)
         self._data = [mujoco.MjData(nominal)]
         self.judged: BoolArray = motion.times_s >= WARM_UP_S
-        _, force = self._run([ArmParameters()])
-        touching = np.flatnonzero(force[0] > _TOUCH_N)
+        touching = np.flatnonzero(self._force(self._run([NOMINAL_ARM])[1][0]) > _TOUCH_N)
         self.touched = len(touching) > 0
         if self.touched:
-            self.judged &= motion.times_s < TICK_PERIOD_S * touching[0]
+            first = touching[0] // self._substeps
+            self.judged = self.judged & (motion.times_s < self._times_s[first])
 
     def positions(self, arms: Sequence[ArmParameters]) -> Array:
         """Simulated joints (n, k, 7), radians, of each arm at the times of the measurements."""
-        simulated, _ = self._run(arms)
-        # The state before the first tick is that of time zero.
-        ticks = np.minimum(self.motion.times_s / TICK_PERIOD_S, simulated.shape[1] - 1)
-        before = np.minimum(ticks.astype(int), simulated.shape[1] - 2)
-        part = (ticks - before)[None, :, None]
-        positions: Array = (1 - part) * simulated[:, before] + part * simulated[:, before + 1]
-        return positions
+        states, _ = self._run(arms)
+        states = states[:, :: self._substeps]
+        positions = states[..., 1 : 1 + NUM_JOINTS]
+        first = 1 + self._nominal.nq
+        velocities = states[..., first : first + NUM_JOINTS]
+        return _between(self._times_s, positions, velocities, self.motion.times_s)
 
     def _run(self, arms: Sequence[ArmParameters]) -> tuple[Array, Array]:
-        """Joints (n, ticks + 1, 7) and the contact force (n, ticks) in newtons."""
-        count, ticks = len(arms), len(self.motion.targets)
-        path = CommandPath(arms, count, TICK_PERIOD_S)
-        path.reset(np.repeat(self._start[None], count, axis=0))
-        targets = np.repeat(self.motion.targets[None], count, axis=0)
+        """States (n, substeps + 1, nstate) from the start on, sensors (n, substeps, nsensor)."""
+        count, motion = len(arms), self.motion
+        # Targets are late by each arm's own delay; taken from the recording in one go, so that
+        # they are not interpolated twice.
+        targets = np.stack(
+            [
+                _at(self._times_s[:-1] - arm.delay_s, motion.target_times_s, motion.targets)
+                for arm in arms
+            ]
+        )
+        path = CommandPath([replace(arm, delay_s=0.0) for arm in arms], count, TICK_PERIOD_S)
+        path.reset(targets[:, 0])
         control = self._servo.control(*path.follow(targets))
+        start = np.repeat(self._state[None], count, axis=0)
         states, sensors = self._rollout.rollout(
             [apply_arm(copy.copy(self._nominal), arm) for arm in arms],
             self._data,
-            initial_state=np.repeat(self._state[None], count, axis=0),
+            initial_state=start,
             control=np.ascontiguousarray(control),
             control_spec=_CONTROL,
             nstep=control.shape[1],
         )
-        model = self._nominal
-        joints = states[:, self._substeps - 1 :: self._substeps, 1 : 1 + NUM_JOINTS]
-        first = np.repeat(self._start[None, None], count, axis=0)
-        hand = int(model.sensor("hand_force").adr[0])
-        arm = int(model.sensor("arm_force").adr[0])
-        force = np.maximum(sensors[..., hand], np.linalg.norm(sensors[..., arm : arm + 3], axis=2))
-        peaks = force.reshape(count, ticks, self._substeps).max(axis=2)
-        return np.concatenate([first, joints], axis=1), peaks
+        return np.concatenate([start[:, None], states], axis=1), sensors
+
+    def _force(self, sensors: Array) -> Array:
+        """Contact force (substeps,) in newtons on hand and arm."""
+        hand = int(self._nominal.sensor("hand_force").adr[0])
+        arm = int(self._nominal.sensor("arm_force").adr[0])
+        force: Array = np.maximum(
+            sensors[:, hand], np.linalg.norm(sensors[:, arm : arm + 3], axis=1)
+        )
+        return force
+
+
+def _ticks_of(times_s: Array) -> Array:
+    """When ticks of the simulation begin: as nearly as can be when measurements were taken."""
+    turn = 2 * np.pi / TICK_PERIOD_S
+    phase_s = float(np.angle(np.exp(1j * turn * times_s).mean())) / turn % TICK_PERIOD_S
+    first = np.floor((times_s[0] - phase_s) / TICK_PERIOD_S)
+    last = np.ceil((times_s[-1] - phase_s) / TICK_PERIOD_S) + 1
+    ticks: Array = phase_s + TICK_PERIOD_S * np.arange(first, last + 1)
+    return ticks
+
+
+def _at(times_s: Array, known_times_s: Array, known: Array) -> Array:
+    """Linear interpolation of (c, 7) at times (t,); before and after, the first and the last."""
+    return np.stack([np.interp(times_s, known_times_s, one) for one in known.T], axis=1)
+
+
+def _between(ticks_s: Array, positions: Array, velocities: Array, times_s: Array) -> Array:
+    """Cubic Hermite interpolation of (n, ticks, 7) at times (k,)."""
+    at = np.clip(np.searchsorted(ticks_s, times_s, side="right") - 1, 0, len(ticks_s) - 2)
+    s = ((times_s - ticks_s[at]) / TICK_PERIOD_S)[None, :, None]
+    slope = TICK_PERIOD_S * velocities
+    between: Array = (
+        (1 + 2 * s) * (1 - s) ** 2 * positions[:, at]
+        + s**2 * (3 - 2 * s) * positions[:, at + 1]
+        + s * (1 - s) ** 2 * slope[:, at]
+        - s**2 * (1 - s) * slope[:, at + 1]
+    )
+    return between
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,7 @@ __all__ = [
     "description_from_parameters",
     "diagnostics_to_message",
     "displacement_from_message",
+    "joint_command_to_message",
     "joint_states_to_message",
     "observed_from_message",
     "observed_to_message",
@@ -40,6 +41,7 @@ __all__ = [
     "progress_to_message",
     "reward_to_message",
     "rewarded_from_message",
+    "time_of",
     "transform_from_pose",
 ]
 
@@ -204,6 +206,13 @@ def joint_states_to_message(
     )
 
 
+def joint_command_to_message(
+    targets: NDArray[np.float64], *, names: Sequence[str], stamp: Time
+) -> JointState:
+    """Return the joint targets (rad) under the joints' names; nothing was measured."""
+    return JointState(header=Header(stamp=stamp), name=list(names), position=targets.tolist())
+
+
 def diagnostics_to_message(
     *, name: str, hardware: str, level: bytes, summary: str, values: Mapping[str, str], stamp: Time
 ) -> DiagnosticArray:
@@ -246,6 +255,12 @@ def pose_to_message(
     message.pose.position = Point(x=at[0], y=at[1], z=at[2])
     message.pose.orientation = Quaternion(x=turn[0], y=turn[1], z=turn[2], w=turn[3])
     return message
+
+
+def time_of(seconds: float) -> Time:
+    """Return the stamp of a time in seconds since the epoch."""
+    nanoseconds = round(1e9 * seconds)
+    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
 
 
 def age_of(stamp: Time, now: Time) -> float:

@@ -63,7 +63,9 @@ class FitCfg:
 
     Attributes:
         iterations: at most.
-        tolerance: the search ends when a step lowers the loss by less than this part of it.
+        search_tolerance: the search with and without smoothing ends when a step lowers the loss
+            by less than this part of it.
+        tolerance: the same of the fit that begins at the better of the two.
         least_motion_rad: a joint that moves less says nothing.
         noise_rad: least noise that is assumed of a measurement; that of an encoder with 14 bits.
         block_s: measurements closer together than this are not taken for independent.
@@ -71,6 +73,7 @@ class FitCfg:
     """
 
     iterations: int = 40
+    search_tolerance: float = 0.02
     tolerance: float = 1e-4
     least_motion_rad: float = 0.02
     noise_rad: float = 1e-4
@@ -172,6 +175,7 @@ def fit(
         (_searched(replays, smooth, cfg, progress) for smooth in (False, True)),
         key=lambda found: found.loss,
     )[:2]
+    arm = _minimise(_Problem(replays, names, arm, cfg), arm, progress).arm
     not_identified: dict[str, str] = {}
     while names:
         problem = _Problem(replays, names, arm, cfg)
@@ -210,7 +214,7 @@ def _searched(
     losses = (problem.residuals(np.array([problem.values_of(one) for one in starts])) ** 2).sum(
         axis=1
     )
-    return _minimise(problem, starts[int(np.argmin(losses))], progress)
+    return _minimise(problem, starts[int(np.argmin(losses))], progress, cfg.search_tolerance)
 
 
 def _check_motion(replays: Sequence[Replay], cfg: FitCfg) -> None:
@@ -235,8 +239,14 @@ def _allowed_error(name: str, arm: ArmParameters, cfg: FitCfg) -> float:
     return max(_SMALL_ERRORS[name], cfg.largest_error * value)
 
 
-def _minimise(problem: _Problem, start: ArmParameters, progress: Callable[[str], object]) -> _Found:
+def _minimise(
+    problem: _Problem,
+    start: ArmParameters,
+    progress: Callable[[str], object],
+    tolerance: float | None = None,
+) -> _Found:
     values, damping = problem.values_of(start), 1e-2
+    tolerance = problem.cfg.tolerance if tolerance is None else tolerance
     for iteration in range(problem.cfg.iterations):
         residual, jacobian = problem.linearised(values)
         weights = _huber_weights(residual)
@@ -263,7 +273,7 @@ def _minimise(problem: _Problem, start: ArmParameters, progress: Callable[[str],
         else:
             break
         values, damping = trials[best], max(dampings[best], 1e-9)
-        if losses[best] > (1 - problem.cfg.tolerance) * loss:
+        if losses[best] > (1 - tolerance) * loss:
             break
     loss = float((problem.residuals(values[None])[0] ** 2).sum())
     return _Found(problem.names, problem.arm(values), loss)

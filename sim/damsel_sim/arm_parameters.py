@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-
-import mujoco
+from typing import TYPE_CHECKING
 
 from damsel.errors import InvalidConfigError
 from damsel.kinematics import JOINT_NAMES
+
+if TYPE_CHECKING:
+    import mujoco
 
 __all__ = ["LIMITS", "NOMINAL_ARM", "ArmParameters", "apply_arm"]
 

@@ -7,6 +7,7 @@ the step to `mujoco.rollout` in one call, so Python's share of the cost is sprea
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from importlib import resources
 from typing import NamedTuple
@@ -32,6 +33,8 @@ from damsel.scene import (
     door_handle_position,
     drawer_handle_position,
 )
+from damsel_sim.arm_parameters import NOMINAL_ARM, ArmParameters, apply_arm
+from damsel_sim.command_path import CommandPath
 
 __all__ = ["JointPath", "JointServo", "PhysicsStep", "TabletopPhysics", "load_model", "model_path"]
 
@@ -131,6 +134,7 @@ class TabletopPhysics:
         model: mujoco.MjModel | None = None,
         threads: int = 0,
         variants: Sequence[mujoco.MjModel] = (),
+        arm: ArmParameters | None = None,
     ) -> None:
         """Set up the scene with every row at rest.
 
@@ -141,6 +145,8 @@ class TabletopPhysics:
             threads: extra threads for the physics; 0 runs it on the calling thread.
             variants: scenes that the rows have in turn, such as `randomised_models`; servos and
                 rest state stay those of `model`, as a controller knows only nominal numbers.
+            arm: how the arm differs from that of `model`; variants differ from it by themselves
+                already, in all but delay and smoothing. Not at all by default.
         """
         self.cfg = cfg or ControllerCfg()
         self.model = model or load_model()
@@ -151,7 +157,9 @@ class TabletopPhysics:
         self._controller = EndEffectorController(self.cfg, rows)
         self._rollout = Rollout(nthread=threads)
         self._data = [mujoco.MjData(self.model) for _ in range(max(threads, 1))]
-        scenes = list(variants) or [self.model]
+        arm = arm or NOMINAL_ARM
+        self._path = CommandPath([arm], rows, tick_period_s)
+        scenes = list(variants) or [apply_arm(copy.copy(self.model), arm)]
         self._models = [scenes[row % len(scenes)] for row in range(rows)]
         self._substeps = substeps * self.cfg.ticks_per_step
         state_size = mujoco.mj_stateSize(self.model, _FULL_PHYSICS)
@@ -200,6 +208,7 @@ class TabletopPhysics:
         if joint_positions is not None:
             self._state[chosen, self._index.joints] = joint_positions[chosen]
         self._controller.reset(self.joint_positions, chosen)
+        self._path.reset(self.joint_positions, chosen)
 
     def joint_path(self) -> JointPath:
         """What joints were told and did in the latest step, tick by tick."""
@@ -227,7 +236,10 @@ class TabletopPhysics:
         """
         velocity_before = self._controller.commanded_velocities.copy()
         command = self._controller.step(displacement, self.joint_positions)
-        control = self._servo.control(command.positions, command.velocities, velocity_before)
+        told = command.positions, command.velocities, velocity_before
+        if not self._path.is_direct:
+            told = self._path.follow(command.positions)
+        control = self._servo.control(*told)
         self._rollout.rollout(
             self._models,
             self._data,

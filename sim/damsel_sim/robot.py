@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel.control import ControllerCfg
+from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.physics import JointPath, TabletopPhysics
 
 __all__ = ["SimulatedRobot", "StepResult"]
@@ -38,9 +39,15 @@ class StepResult(NamedTuple):
 class SimulatedRobot:
     """One arm at its table. The same displacements give the same observations, bit for bit."""
 
-    def __init__(self, cfg: ControllerCfg | None = None) -> None:
+    def __init__(self, cfg: ControllerCfg | None = None, arm: ArmParameters | None = None) -> None:
+        """Set up the scene at rest.
+
+        Args:
+            cfg: controller and safety configuration.
+            arm: how the arm differs from the nominal one; not at all by default.
+        """
         self.cfg = cfg or ControllerCfg()
-        self._physics = TabletopPhysics(1, self.cfg)
+        self._physics = TabletopPhysics(1, self.cfg, arm=arm)
 
     @property
     def physics(self) -> TabletopPhysics:

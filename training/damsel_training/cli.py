@@ -15,8 +15,10 @@ from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, training_tasks, validation_tasks
+from damsel_sim.arm_parameters import ArmParameters
+from damsel_sim.identification.arm_file import load_arm
 from damsel_training import cli_comparison
-from damsel_training.cli_options import PRESET_NAMES, add_run_options
+from damsel_training.cli_options import PRESET_NAMES, add_physics_option, add_run_options
 from damsel_training.cli_options import natural as _natural
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ def _dispatch(given: Sequence[str]) -> int:
     from damsel_training.stage_times import timed
 
     cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
+    if options.physics:
+        cfg = cfg.on_arm(load_arm(options.physics))
     folder = RunFolder(options.run or Path("runs") / options.preset)
     with folder.opened(cfg), Progress() as progress:
         wanted = options.command
@@ -97,6 +101,7 @@ def _parser() -> OneLineParser:
     for name, text in stages.items():
         stage = commands.add_parser(name, help=text, description=text)
         add_run_options(stage)
+        add_physics_option(stage)
         if name == "experts":
             stage.add_argument(
                 "--family", action="append", choices=list(FAMILIES), help="only this; repeatable"
@@ -139,6 +144,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="processes; results do not depend on it (%(default)s)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write one record a task")
+    add_physics_option(parser)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -155,6 +161,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.json and not os.access(options.json.parent, os.W_OK):
         raise InvalidConfigError(f"--json {options.json}: {options.json.parent} is not writable")
     Bundle.load(options.bundle)
+    arm = load_arm(options.physics) if options.physics else None
     if options.tasks:
         tasks = load_tasks(options.tasks)
     elif options.fresh:
@@ -162,7 +169,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         tasks = [t for name in FAMILIES for t in sample_tasks(name, options.fresh, rng)]
     else:
         tasks = validation_tasks()
-    _evaluate_tasks(options.bundle, list(tasks), options.iterations, options.workers, options.json)
+    _evaluate_tasks(
+        options.bundle, list(tasks), options.iterations, options.workers, options.json, arm
+    )
     return 0
 
 
@@ -171,7 +180,7 @@ def _evaluate_run(folder: RunFolder, cfg: RunCfg) -> int:
     tasks = list(validation_tasks())
     if cfg.preset == "smoke":
         tasks = tasks[:: len(tasks) // len(FAMILIES)]
-    _evaluate_tasks(folder.bundle, tasks, _DEFAULT_ITERATIONS, workers, folder.evaluation)
+    _evaluate_tasks(folder.bundle, tasks, _DEFAULT_ITERATIONS, workers, folder.evaluation, cfg.arm)
     return 0
 
 
@@ -181,6 +190,7 @@ def _evaluate_tasks(
     iterations: int,
     workers: int,
     json: Path | None,
+    arm: ArmParameters | None,
 ) -> None:
     from damsel.results import write_json
     from damsel_training.evaluation import baselines, evaluate, summary, summary_table
@@ -188,7 +198,7 @@ def _evaluate_tasks(
 
     with Progress() as progress:
         bar = progress.bar("evaluate", len(tasks))
-        results = evaluate(bundle, tasks, iterations, workers, lambda done: bar(done, ""))
+        results = evaluate(bundle, tasks, iterations, workers, lambda done: bar(done, ""), arm)
     if json:
         write_json(results, json)
     print(summary_table(summary(results), baselines(tasks, training_tasks())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-__all__ = ["PRESET_NAMES", "add_run_options", "natural"]
+__all__ = ["PRESET_NAMES", "add_physics_option", "add_run_options", "natural"]
 
 PRESET_NAMES = ("quick", "smoke")
 
@@ -24,3 +24,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder (runs/PRESET); resumed")
     parser.add_argument("--seed", type=natural, default=0, help="of every stage (%(default)s)")
+
+
+def add_physics_option(parser: argparse.ArgumentParser) -> None:
+    """The option `--physics`: an arm that was fitted to a recording."""
+    parser.add_argument(
+        "--physics",
+        type=Path,
+        metavar="FILE",
+        help="simulate the arm that damsel-fit wrote to this file (the nominal arm)",
+    )

@@ -14,6 +14,8 @@ from damsel.families import FAMILIES, Family
 from damsel.results import AdaptationResult, TrajectoryResult
 from damsel.tasks import Task, is_solved
 from damsel_sim.adaptation import OfflineRun, adapt_offline
+from damsel_sim.arm_parameters import ArmParameters
+from damsel_sim.robot import SimulatedRobot
 from damsel_training.workers import worker_pool
 
 __all__ = [
@@ -51,8 +53,11 @@ def result_of(run: OfflineRun, task: Task) -> AdaptationResult:
     )
 
 
-def _evaluate_one(bundle_path: str, task: Task, iterations: int) -> AdaptationResult:
-    return result_of(adapt_offline(_load(bundle_path), task, iterations), task)
+def _evaluate_one(
+    bundle_path: str, task: Task, iterations: int, arm: ArmParameters | None
+) -> AdaptationResult:
+    robot = SimulatedRobot(arm=arm)
+    return result_of(adapt_offline(_load(bundle_path), task, iterations, robot), task)
 
 
 _loaded: dict[str, Bundle] = {}
@@ -70,6 +75,7 @@ def evaluate(
     iterations: int,
     workers: int = 1,
     progress: Callable[[int], object] = int,
+    arm: ArmParameters | None = None,
 ) -> list[AdaptationResult]:
     """Adapt to every task; the order of results is that of the tasks, whatever the workers.
 
@@ -79,16 +85,17 @@ def evaluate(
         iterations: K, most adaptation trajectories after the probes.
         workers: processes; results do not depend on it.
         progress: told how many tasks are done.
+        arm: the arm that is simulated; the nominal one by default.
     """
     path = str(bundle_path)
     results: list[AdaptationResult] = []
     if workers <= 1:
         for task in tasks:
-            results.append(_evaluate_one(path, task, iterations))
+            results.append(_evaluate_one(path, task, iterations, arm))
             progress(len(results))
         return results
     with worker_pool(workers) as pool:
-        futures = [pool.submit(_evaluate_one, path, task, iterations) for task in tasks]
+        futures = [pool.submit(_evaluate_one, path, task, iterations, arm) for task in tasks]
         for future in futures:
             results.append(future.result())
             progress(len(results))

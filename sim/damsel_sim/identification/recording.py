@@ -51,7 +51,7 @@ class Motion:
 
     Attributes:
         target_times_s: (c,), seconds since the first, when each target was sent.
-        targets: (c, 7), radians.
+        targets: (c, 7), radians; between two of them an arm moves evenly.
         times_s: (k,), seconds since the first target, when the joints were measured.
         positions: (k, 7), radians.
     """
@@ -98,9 +98,20 @@ def _motion(recording: Recording, part: NDArray[np.int_]) -> Motion | None:
     length_s = times[-1] - times[0]
     if length_s < _SHORTEST_S or measured.sum() < _SPARSEST_HZ * length_s:
         return None
+    held_times_s, targets = _held(times - times[0], recording.targets[part])
     return Motion(
-        times - times[0],
-        recording.targets[part],
+        held_times_s,
+        targets,
         recording.state_times_s[measured] - times[0],
         recording.positions[measured],
+    )
+
+
+def _held(times_s: Array, targets: Array) -> tuple[Array, Array]:
+    """Repeat a target whose successor was late: an arm stays with the last that it was given."""
+    spacing_s = float(np.median(np.diff(times_s)))
+    before = np.flatnonzero(np.diff(times_s) > 1.5 * spacing_s)
+    return (
+        np.insert(times_s, before + 1, times_s[before + 1] - spacing_s),
+        np.insert(targets, before + 1, targets[before], axis=0),
     )

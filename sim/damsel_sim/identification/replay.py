@@ -28,6 +28,9 @@ TICK_PERIOD_S = 0.01
 WARM_UP_S = 0.25
 """Beginning of a motion that is not judged: what the joints did before it is not known."""
 
+_UNSTEADY = 2.5  # median spacings between two stamps
+_MEMORY_S = 0.5  # that long the joints show that something was late
+
 _FULL_PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
 _CONTROL = mujoco.mjtState.mjSTATE_CTRL
 _TOUCH_N = 0.1
@@ -38,8 +41,9 @@ class Replay:
 
     Attributes:
         motion: the motion.
-        judged: (k,), which of its measurements count: after the warm-up and before the nominal
-            arm touches anything, since from then on the objects matter, too.
+        judged: (k,), which of its measurements count: after the warm-up, before the nominal arm
+            touches anything, since from then on the objects matter, too, and not soon after a
+            measurement was missing or late.
         touched: whether it does.
     """
 
@@ -56,7 +60,8 @@ class Replay:
         self._state = physics.state[0].copy()
         self._rollout = Rollout(nthread=0)
         self._data = [mujoco.MjData(nominal)]
-        self.judged: BoolArray = motion.times_s >= WARM_UP_S
+        self.judged: BoolArray = motion.times_s >= motion.times_s[0] + WARM_UP_S
+        self.judged &= ~_soon_after(_late(motion.times_s), motion.times_s)
         touching = np.flatnonzero(self._force(self._run([NOMINAL_ARM])[1][0]) > _TOUCH_N)
         self.touched = len(touching) > 0
         if self.touched:
@@ -107,6 +112,20 @@ class Replay:
         return force
 
 
+def _late(stamps_s: Array) -> Array:
+    """The stamps (m,) among these (c,) that came later than they should have."""
+    spacing_s = np.diff(stamps_s)
+    late: Array = stamps_s[1:][spacing_s > _UNSTEADY * np.median(spacing_s)]
+    return late
+
+
+def _soon_after(moments_s: Array, times_s: Array) -> BoolArray:
+    """Which times (k,) are at or soon after one of the moments (m,)."""
+    since_s = times_s[:, None] - moments_s[None]
+    soon: BoolArray = np.any((since_s > -1e-9) & (since_s < _MEMORY_S), axis=1)
+    return soon
+
+
 def _ticks_of(times_s: Array) -> Array:
     """When ticks of the simulation begin: as nearly as can be when measurements were taken."""
     turn = 2 * np.pi / TICK_PERIOD_S
@@ -147,7 +166,7 @@ class Gap:
         end_effector_max_m: metres.
         measurements: how many joint states were compared.
         motions: how many motions.
-        left_out: how many joint states were not compared: beginnings, and what followed a touch.
+        left_out: how many joint states were not compared; see `Replay.judged`.
     """
 
     joint_rms_rad: Array

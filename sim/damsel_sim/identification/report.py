@@ -59,7 +59,7 @@ def gap_table(gaps: dict[str, Gap]) -> str:
     gap = next(iter(gaps.values()))
     lines.append(
         f"{gap.measurements} joint states of {gap.motions} motions; {gap.left_out} left out: the "
-        "beginnings, and whatever followed a touch"
+        "beginnings, what followed a touch, and what followed a late measurement"
     )
     return "\n".join(lines)
 

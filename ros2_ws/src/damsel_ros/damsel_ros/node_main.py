@@ -10,8 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT
@@ -24,6 +25,7 @@ OPERATOR_PID = "DAMSEL_OPERATOR_PID"
 """Environment variable with the process that started a node, which must not outlive it."""
 
 _PR_SET_PDEATHSIG = 1
+_LOOK_UP_S = 0.1
 
 
 def prepare_dds() -> None:
@@ -32,18 +34,22 @@ def prepare_dds() -> None:
     os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(config_file("fastdds.xml")))
 
 
-def start_ros(args: Sequence[str] | None = None) -> None:
+def start_ros(
+    args: Sequence[str] | None = None,
+    signals: SignalHandlerOptions = SignalHandlerOptions.ALL,
+) -> None:
     """Initialise rclpy.
 
     Args:
         args: Command line with ROS arguments; `sys.argv` if None.
+        signals: Which of them end rclpy at once.
 
     Raises:
         InvalidConfigError: If the ROS arguments or a parameter file cannot be read.
     """
     prepare_dds()
     try:
-        rclpy.init(args=None if args is None else list(args))
+        rclpy.init(args=None if args is None else list(args), signal_handler_options=signals)
     except RuntimeError as error:  # base of the private classes for every kind of bad argument
         raise InvalidConfigError(f"ROS arguments not understood: {error}") from None
 
@@ -59,24 +65,33 @@ def _die_with_operator() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
+def run_nodes(
+    program: str,
+    create: Callable[[], Sequence[Node]],
+    finish: Callable[[Executor], None] | None = None,
+) -> int:
     """Create nodes, spin them in one executor until told to stop, and return the exit code.
 
     Args:
         program: Name for messages.
         create: Makes the nodes once rclpy is up. A node with a `close` method has it called
             before it is destroyed.
+        finish: Lets the nodes hear what there still is to hear, when they are told to stop.
     """
     nodes: Sequence[Node] = ()
     told_to_stop = _note_interrupts()
     try:
         _die_with_operator()
-        start_ros()
+        start_ros(signals=SignalHandlerOptions.NO if finish else SignalHandlerOptions.ALL)
         nodes = create()
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)
-        if not told_to_stop:
+        if finish is not None:
+            while not told_to_stop:
+                executor.spin_once(timeout_sec=_LOOK_UP_S)
+            finish(executor)
+        elif not told_to_stop:
             executor.spin()
     except ExternalShutdownException:
         pass
@@ -98,8 +113,9 @@ def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
 def _note_interrupts() -> list[int]:
     """Have SIGINT noted in the returned list instead of raised wherever Python happens to be.
 
-    rclpy shuts down on it as well, which ends spinning.
+    rclpy shuts down on it as well, which ends spinning; and on SIGTERM, unless it was told not to.
     """
     noted: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: noted.append(number))
     return noted

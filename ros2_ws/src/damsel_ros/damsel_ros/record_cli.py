@@ -33,10 +33,10 @@ from damsel_ros.attendant import Attendant
 from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.exciter import Exciter
 from damsel_ros.interrupt import Interrupt, RunInterruptedError
-from damsel_ros.node_main import prepare_dds, run_nodes
+from damsel_ros.node_main import prepare_dds
 from damsel_ros.nodes import NAMESPACE, start_nodes, start_recorder, wait_for_recorder
 from damsel_ros.processes import NodeProcesses, free_domain_id
-from damsel_ros.recorder_node import RecorderNode
+from damsel_ros.recorder_node import RecorderNode, record
 from damsel_ros.recording_file import check_new_file
 
 __all__ = ["main", "run"]
@@ -92,12 +92,12 @@ def run(
 def _listen(output: Path, program: str) -> int:
     nodes: list[RecorderNode] = []
 
-    def create() -> list[Node]:
+    def create() -> RecorderNode:
         nodes.append(RecorderNode(output))
         print(f"recording to {output} until Ctrl-C", flush=True)
-        return list(nodes)
+        return nodes[0]
 
-    code = run_nodes(program, create)
+    code = record(program, create)
     if code == 0 and nodes:
         print(f"{nodes[0].messages} messages recorded: {output}")
     return code

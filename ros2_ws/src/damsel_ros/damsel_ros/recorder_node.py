@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
@@ -25,7 +27,7 @@ from damsel_ros.parameters import Parameter, declare_parameters
 from damsel_ros.qos import JOINTS, LATCHED, STANDARD, STREAM
 from damsel_ros.recording_file import RecordingError, RecordingFile
 
-__all__ = ["RECORDED", "RecorderNode", "main"]
+__all__ = ["RECORDED", "RecorderNode", "main", "record"]
 
 RECORDED: dict[str, tuple[type, QoSProfile]] = {
     "/joint_states": (JointState, JOINTS),
@@ -39,6 +41,9 @@ RECORDED: dict[str, tuple[type, QoSProfile]] = {
     "/diagnostics": (DiagnosticArray, STANDARD),
 }
 """Message and quality of service of each recorded topic."""
+
+_FINISH_S = 2.0
+_QUIET_S = 0.1
 
 PARAMETERS = (Parameter("output", "", "MCAP file to write; it must not exist."),)
 
@@ -60,6 +65,7 @@ class RecorderNode(Node):
         if output is None and not given:
             raise InvalidConfigError("parameter output is empty; allowed: a new file")
         self._file: RecordingFile | None = RecordingFile(output or Path(given))
+        self._published_ns = 0
         for topic, (kind, qos) in RECORDED.items():
             name = self.resolve_topic_name(topic)
             self._file.add_topic(name, _name_of(kind))
@@ -76,6 +82,16 @@ class RecorderNode(Node):
         """How many messages have been recorded."""
         return 0 if self._file is None else self._file.messages
 
+    def finish(self, executor: Executor) -> None:
+        """Record what was published before now and is still on its way."""
+        now_ns, deadline_s = time.time_ns(), time.monotonic() + _FINISH_S
+        heard = -1
+        while (
+            heard != self.messages and self._published_ns < now_ns and time.monotonic() < deadline_s
+        ):
+            heard = self.messages
+            executor.spin_once(timeout_sec=_QUIET_S)
+
     def close(self) -> None:
         """Finish the file."""
         file, self._file = self._file, None
@@ -88,6 +104,23 @@ class RecorderNode(Node):
             now_ns = time.time_ns()
             published_ns = int(info.get("source_timestamp") or now_ns)
             self._file.write(topic, data, heard_ns=now_ns, published_ns=published_ns)
+            self._published_ns = published_ns
+
+
+def record(program: str, create: Callable[[], RecorderNode]) -> int:
+    """Record until told to stop, and return the exit code.
+
+    Args:
+        program: Name for messages.
+        create: Makes the recorder once rclpy is up.
+    """
+    recorders: list[RecorderNode] = []
+
+    def make() -> list[Node]:
+        recorders.append(create())
+        return list(recorders)
+
+    return run_nodes(program, make, recorders[0].finish)
 
 
 def _name_of(kind: type) -> str:
@@ -97,7 +130,7 @@ def _name_of(kind: type) -> str:
 
 def main() -> None:
     """Run the recorder node as a process."""
-    sys.exit(run_nodes("recorder", lambda: [RecorderNode()]))
+    sys.exit(record("recorder", RecorderNode))
 
 
 if __name__ == "__main__":

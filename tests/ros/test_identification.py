@@ -1,0 +1,62 @@
+"""The virtual Sawyer's hidden parameters from a recording of it, through everything there is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from damsel_intera.virtual.rehearsal import missing_ros1
+from damsel_sim.arm_parameters import NOMINAL_ARM
+from damsel_sim.identification.arm_file import load_arm
+from damsel_sim.identification.cli import fit_main
+from damsel_sim.identification.mcap_file import read_recording
+from damsel_sim.identification.recording import motions
+from damsel_sim.identification.replay import Replay, gap
+
+pytestmark = [pytest.mark.ros1, pytest.mark.slow]
+
+# What the fit is not told. A command also takes a few milliseconds to the arm, and the arm takes it
+# up at the next of its ticks.
+HIDDEN = {"friction": 0.018, "damping_scale": 1.8, "gain_scale": 1.15, "delay_s": 0.08}
+
+
+@pytest.fixture(autouse=True)
+def _ros1() -> None:
+    if missing := missing_ros1():
+        pytest.skip(missing)
+
+
+def test_hidden_parameters_are_recovered_from_a_recording(tmp_path: Path) -> None:
+    file, fitted = tmp_path / "run.mcap", tmp_path / "arm.yaml"
+    hidden = ",".join(f"{name}={value}" for name, value in HIDDEN.items())
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "damsel_ros.rehearse_cli", str(file), "--excite"]
+        + ["--seconds", "10", "--arm", hidden],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert fit_main([str(file), "-o", str(fitted)]) == 0
+    arm = load_arm(fitted)
+    for name, true in HIDDEN.items():
+        assert getattr(arm, name) == pytest.approx(true, rel=0.1), name
+    replays = [Replay(motion) for motion in motions(read_recording(file))]
+    before, after = gap(replays, NOMINAL_ARM), gap(replays, arm)
+    assert after.end_effector_rms_m < 0.3 * before.end_effector_rms_m
+
+
+def test_an_arm_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "damsel_ros.rehearse_cli", str(tmp_path / "run.mcap")]
+        + ["--excite", "--arm", "mass=2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "--arm has 'mass'; allowed: NAME=VALUE of damping_scale, friction" in done.stderr

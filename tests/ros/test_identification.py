@@ -16,6 +16,8 @@ from damsel_sim.identification.mcap_file import read_recording
 from damsel_sim.identification.recording import motions
 from damsel_sim.identification.replay import Replay, gap
 
+REHEARSE = (sys.executable, "-P", "-m", "damsel_ros.rehearse_cli")
+
 pytestmark = [pytest.mark.ros1, pytest.mark.slow]
 
 # What the fit is not told. A command also takes a few milliseconds to the arm, and the arm takes it
@@ -33,8 +35,7 @@ def test_hidden_parameters_are_recovered_from_a_recording(tmp_path: Path) -> Non
     file, fitted = tmp_path / "run.mcap", tmp_path / "arm.yaml"
     hidden = ",".join(f"{name}={value}" for name, value in HIDDEN.items())
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "damsel_ros.rehearse_cli", str(file), "--excite"]
-        + ["--seconds", "10", "--arm", hidden],
+        [*REHEARSE, str(file), "--excite", "--seconds", "10", "--arm", hidden],
         capture_output=True,
         text=True,
         timeout=180,
@@ -52,8 +53,7 @@ def test_hidden_parameters_are_recovered_from_a_recording(tmp_path: Path) -> Non
 
 def test_an_arm_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "damsel_ros.rehearse_cli", str(tmp_path / "run.mcap")]
-        + ["--excite", "--arm", "mass=2"],
+        [*REHEARSE, str(tmp_path / "run.mcap"), "--excite", "--arm", "mass=2"],
         capture_output=True,
         text=True,
         check=False,

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +53,7 @@ def command(module: str, *arguments: str) -> list[str]:
 def test_a_run_is_recorded_and_replays_without_a_gap(tmp_path: Path, long_bundle: Path) -> None:
     file = tmp_path / "run.mcap"
     done = subprocess.run(
-        [
-            *command("adapt_cli", "--bundle", str(long_bundle), "--iterations", "1"),
-            "--record",
-            str(file),
-        ],
+        command("adapt_cli", "--bundle", str(long_bundle), "--iterations=1", "--record", str(file)),
         capture_output=True,
         text=True,
         timeout=120,
@@ -75,7 +70,7 @@ def test_a_run_is_recorded_and_replays_without_a_gap(tmp_path: Path, long_bundle
     assert len(carried_out) == len(found["/damsel/command"])
     assert found["/damsel/context"][-1].stage == "done"
     # Five targets a control step, and the arm where they lead.
-    assert len(found["/damsel/joint_command"]) >= 5 * len(found["/damsel/applied"])
+    assert len(found["/damsel/joint_command"]) >= 5 * len(carried_out)
     replayed = gap([Replay(one) for one in motions(read_recording(file))], NOMINAL_ARM)
     assert replayed.end_effector_max_m < 2e-3
 
@@ -113,7 +108,10 @@ def test_control_c_finishes_the_file_and_a_kill_leaves_what_is_complete(
     killed = read_recording(files[1])
     assert "cut short" in killed.note
     assert len(killed.targets) > 0.8 * len(whole["/damsel/joint_command"])
-    (motion,) = motions(read_recording(tmp_path / "third.mcap"))
+    third = read_recording(tmp_path / "third.mcap")
+    # None is missing, however fast a simulation in lock-step goes.
+    np.testing.assert_allclose(np.diff(third.target_times_s), 0.01, atol=1e-5)
+    (motion,) = motions(third)
     assert motion.times_s[-1] == pytest.approx(10.0, abs=0.2)
     assert not Replay(motion).touched
 
@@ -190,21 +188,3 @@ def test_definitions_name_every_message_inside_once() -> None:
         "MSG: geometry_msgs/Point",
         "MSG: builtin_interfaces/Time",
     ]
-
-
-def test_recording_costs_no_trajectory_its_time(tmp_path: Path) -> None:
-    """Ticks come in order and none is missing, however fast a simulation in lock-step goes."""
-    file = tmp_path / "run.mcap"
-    started_s = time.monotonic()
-    done = subprocess.run(
-        command("record_cli", str(file), "--excite", "--seconds", "20"),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert time.monotonic() - started_s < 60.0
-    stamps = read_recording(file).target_times_s
-    np.testing.assert_allclose(np.diff(stamps), 0.01, atol=1e-5)
-    assert len(stamps) >= 2000

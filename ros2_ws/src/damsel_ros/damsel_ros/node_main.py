@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
@@ -68,7 +69,7 @@ def _die_with_operator() -> None:
 def run_nodes(
     program: str,
     create: Callable[[], Sequence[Node]],
-    finish: Callable[[Executor], None] | None = None,
+    hear_out: bool = False,
 ) -> int:
     """Create nodes, spin them in one executor until told to stop, and return the exit code.
 
@@ -76,21 +77,20 @@ def run_nodes(
         program: Name for messages.
         create: Makes the nodes once rclpy is up. A node with a `close` method has it called
             before it is destroyed.
-        finish: Lets the nodes hear what there still is to hear, when they are told to stop.
+        hear_out: Whether nodes hear what is still on its way when they are told to stop: their
+            method `finish` is then called with the executor.
     """
     nodes: Sequence[Node] = ()
-    told_to_stop = _note_interrupts()
+    told_to_stop = _note_interrupts(*((signal.SIGTERM,) if hear_out else ()))
     try:
         _die_with_operator()
-        start_ros(signals=SignalHandlerOptions.NO if finish else SignalHandlerOptions.ALL)
+        start_ros(signals=SignalHandlerOptions.NO if hear_out else SignalHandlerOptions.ALL)
         nodes = create()
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)
-        if finish is not None:
-            while not told_to_stop:
-                executor.spin_once(timeout_sec=_LOOK_UP_S)
-            finish(executor)
+        if hear_out:
+            _spin_and_hear_out(executor, nodes, told_to_stop)
         elif not told_to_stop:
             executor.spin()
     except ExternalShutdownException:
@@ -110,12 +110,21 @@ def run_nodes(
     return 0
 
 
-def _note_interrupts() -> list[int]:
+def _spin_and_hear_out(
+    executor: Executor, nodes: Sequence[Any], told_to_stop: Sequence[int]
+) -> None:
+    while not told_to_stop:
+        executor.spin_once(timeout_sec=_LOOK_UP_S)
+    for node in nodes:
+        node.finish(executor)
+
+
+def _note_interrupts(*others: signal.Signals) -> list[int]:
     """Have SIGINT noted in the returned list instead of raised wherever Python happens to be.
 
-    rclpy shuts down on it as well, which ends spinning; and on SIGTERM, unless it was told not to.
+    rclpy shuts down on it as well, unless it was told not to, which ends spinning.
     """
     noted: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *others):
         signal.signal(number, lambda number, _: noted.append(number))
     return noted

@@ -114,13 +114,7 @@ def record(program: str, create: Callable[[], RecorderNode]) -> int:
         program: Name for messages.
         create: Makes the recorder once rclpy is up.
     """
-    recorders: list[RecorderNode] = []
-
-    def make() -> list[Node]:
-        recorders.append(create())
-        return list(recorders)
-
-    return run_nodes(program, make, recorders[0].finish)
+    return run_nodes(program, lambda: [create()], hear_out=True)
 
 
 def _name_of(kind: type) -> str:

@@ -24,9 +24,9 @@ from damsel_ros.message_definitions import message_definition
 from damsel_ros.recorder_node import RECORDED
 from damsel_ros.recording_file import RecordingError, RecordingFile
 from damsel_sim.arm_parameters import NOMINAL_ARM
-from damsel_sim.identification.mcap_file import read_recording
-from damsel_sim.identification.recording import motions
-from damsel_sim.identification.replay import Replay, gap
+from damsel_sim.system_identification.mcap_file import read_recording
+from damsel_sim.system_identification.recording import motions
+from damsel_sim.system_identification.replay import Replay, gap
 
 JOINTS = JointState(
     header=Header(stamp=time_of(12.5), frame_id="base"), name=list(JOINT_NAMES), position=[0.5] * 7

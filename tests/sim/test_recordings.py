@@ -13,11 +13,11 @@ from mcap_ros2.writer import Writer
 from damsel.errors import InvalidConfigError
 from damsel.kinematics import JOINT_NAMES
 from damsel_sim.arm_parameters import ArmParameters
-from damsel_sim.identification.arm_file import load_arm, save_arm
-from damsel_sim.identification.cli import fit_main, replay_main
-from damsel_sim.identification.mcap_file import read_recording
-from damsel_sim.identification.recording import InvalidRecordingError, Recording
-from tests.sim.test_identification import UP, simulated
+from damsel_sim.system_identification.arm_file import load_arm, save_arm
+from damsel_sim.system_identification.cli import fit_main, replay_main
+from damsel_sim.system_identification.mcap_file import read_recording
+from damsel_sim.system_identification.recording import InvalidRecordingError, Recording
+from tests.sim.test_system_identification import UP, simulated
 
 SEPARATOR = "=" * 80
 JOINT_STATE = f"""std_msgs/Header header

@@ -9,7 +9,7 @@ from damsel.excitation import ExcitationCfg, excitation_displacement
 from damsel.kinematics import end_effector_position
 from damsel_intera.virtual.arm import TICK_S, ArmPhysics, VirtualArm
 from damsel_intera.virtual.commands import JointCommand, Mode
-from damsel_sim.identification.recording import Recording
+from damsel_sim.system_identification.recording import Recording
 
 # Of a 14-bit encoder.
 QUANTUM_RAD = 2 * np.pi / 2**14

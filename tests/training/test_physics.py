@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from damsel_sim.arm_parameters import ArmParameters
-from damsel_sim.identification.arm_file import save_arm
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
+from damsel_sim.system_identification.arm_file import save_arm
 from damsel_training.cli import main
 from damsel_training.expert_env import ExpertEnv
 from damsel_training.run import PRESETS, RunFolder, plain

@@ -16,7 +16,7 @@ from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, training_tasks, validation_tasks
 from damsel_sim.arm_parameters import ArmParameters
-from damsel_sim.identification.arm_file import load_arm
+from damsel_sim.system_identification.arm_file import load_arm
 from damsel_training import cli_comparison
 from damsel_training.cli_options import PRESET_NAMES, add_physics_option, add_run_options
 from damsel_training.cli_options import natural as _natural

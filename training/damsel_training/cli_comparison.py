@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, validation_tasks
-from damsel_sim.identification.arm_file import load_arm
+from damsel_sim.system_identification.arm_file import load_arm
 from damsel_training.cli_options import add_physics_option, add_run_options, natural
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from damsel.kinematics import NUM_JOINTS, end_effector_position
 from damsel_sim.arm_parameters import NOMINAL_ARM, ArmParameters, apply_arm
 from damsel_sim.command_path import CommandPath
-from damsel_sim.identification.recording import Motion
 from damsel_sim.physics import JointServo, TabletopPhysics, load_model
+from damsel_sim.system_identification.recording import Motion
 
 __all__ = ["TICK_PERIOD_S", "WARM_UP_S", "Gap", "Replay", "gap"]
 

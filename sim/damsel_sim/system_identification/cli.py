@@ -12,12 +12,12 @@ from pathlib import Path
 from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError
 from damsel_sim.arm_parameters import NOMINAL_ARM
-from damsel_sim.identification.arm_file import load_arm, save_arm
-from damsel_sim.identification.fit import fit
-from damsel_sim.identification.mcap_file import read_recording
-from damsel_sim.identification.recording import InvalidRecordingError, motions
-from damsel_sim.identification.replay import Replay, gap
-from damsel_sim.identification.report import fit_table, gap_record, gap_table
+from damsel_sim.system_identification.arm_file import load_arm, save_arm
+from damsel_sim.system_identification.fit import fit
+from damsel_sim.system_identification.mcap_file import read_recording
+from damsel_sim.system_identification.recording import InvalidRecordingError, motions
+from damsel_sim.system_identification.replay import Replay, gap
+from damsel_sim.system_identification.report import fit_table, gap_record, gap_table
 
 __all__ = ["fit_main", "replay_main"]
 

@@ -9,10 +9,10 @@ import pytest
 
 from damsel_intera.virtual.arm import ArmPhysics
 from damsel_sim.arm_parameters import NOMINAL_ARM, ArmParameters
-from damsel_sim.identification.fit import fit
-from damsel_sim.identification.recording import InvalidRecordingError, Recording, motions
-from damsel_sim.identification.replay import Replay, gap
 from damsel_sim.robot import SimulatedRobot
+from damsel_sim.system_identification.fit import fit
+from damsel_sim.system_identification.recording import InvalidRecordingError, Recording, motions
+from damsel_sim.system_identification.replay import Replay, gap
 from tests.support.recordings import recorded_excitation
 
 TICK_S = 0.01

@@ -10,11 +10,11 @@ import pytest
 
 from damsel_intera.virtual.rehearsal import missing_ros1
 from damsel_sim.arm_parameters import NOMINAL_ARM
-from damsel_sim.identification.arm_file import load_arm
-from damsel_sim.identification.cli import fit_main
-from damsel_sim.identification.mcap_file import read_recording
-from damsel_sim.identification.recording import motions
-from damsel_sim.identification.replay import Replay, gap
+from damsel_sim.system_identification.arm_file import load_arm
+from damsel_sim.system_identification.cli import fit_main
+from damsel_sim.system_identification.mcap_file import read_recording
+from damsel_sim.system_identification.recording import motions
+from damsel_sim.system_identification.replay import Replay, gap
 
 REHEARSE = (sys.executable, "-P", "-m", "damsel_ros.rehearse_cli")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from damsel.kinematics import JOINT_NAMES
-from damsel_sim.identification.fit import FitResult
-from damsel_sim.identification.replay import Gap
+from damsel_sim.system_identification.fit import FitResult
+from damsel_sim.system_identification.replay import Gap
 
 __all__ = ["fit_table", "gap_record", "gap_table"]
 

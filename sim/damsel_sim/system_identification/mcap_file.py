@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from damsel.errors import InvalidConfigError
 from damsel.kinematics import JOINT_NAMES, NUM_JOINTS
-from damsel_sim.identification.recording import InvalidRecordingError, Recording
+from damsel_sim.system_identification.recording import InvalidRecordingError, Recording
 
 __all__ = ["JOINT_COMMAND", "JOINT_STATES", "read_recording"]
 

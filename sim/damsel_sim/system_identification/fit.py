@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel_sim.arm_parameters import LIMITS, NOMINAL_ARM, ArmParameters
-from damsel_sim.identification.recording import InvalidRecordingError
-from damsel_sim.identification.replay import TICK_PERIOD_S, Replay
+from damsel_sim.system_identification.recording import InvalidRecordingError
+from damsel_sim.system_identification.replay import TICK_PERIOD_S, Replay
 
 __all__ = ["FitCfg", "FitResult", "fit"]
 

@@ -24,6 +24,9 @@ pytestmark = [pytest.mark.ros1, pytest.mark.slow]
 # up at the next of its ticks.
 HIDDEN = {"friction": 0.018, "damping_scale": 1.8, "gain_scale": 1.15, "delay_s": 0.08}
 
+ATTEMPTS = 2
+MOST_LATE = 0.1
+
 
 @pytest.fixture(autouse=True)
 def _ros1() -> None:
@@ -32,21 +35,28 @@ def _ros1() -> None:
 
 
 def test_hidden_parameters_are_recovered_from_a_recording(tmp_path: Path) -> None:
-    file, fitted = tmp_path / "run.mcap", tmp_path / "arm.yaml"
+    fitted = tmp_path / "arm.yaml"
     hidden = ",".join(f"{name}={value}" for name, value in HIDDEN.items())
-    done = subprocess.run(
-        [*REHEARSE, str(file), "--excite", "--seconds", "10", "--arm", hidden],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    for attempt in range(ATTEMPTS):
+        file = tmp_path / f"run{attempt}.mcap"
+        done = subprocess.run(
+            [*REHEARSE, str(file), "--excite", "--seconds", "10", "--arm", hidden],
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        replays = [Replay(motion) for motion in motions(read_recording(file))]
+        late = sum(one.late for one in replays) / sum(len(one.judged) for one in replays)
+        if late < MOST_LATE:
+            break
+    else:
+        pytest.skip(f"too busy a machine for real time: {late:.0%} of the measurements are late")
     assert fit_main([str(file), "-o", str(fitted)]) == 0
     arm = load_arm(fitted)
     for name, true in HIDDEN.items():
         assert getattr(arm, name) == pytest.approx(true, rel=0.1), name
-    replays = [Replay(motion) for motion in motions(read_recording(file))]
     before, after = gap(replays, NOMINAL_ARM), gap(replays, arm)
     assert after.end_effector_rms_m < 0.3 * before.end_effector_rms_m
 

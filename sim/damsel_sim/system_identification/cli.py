@@ -22,6 +22,9 @@ from damsel_sim.system_identification.report import fit_table, gap_record, gap_t
 __all__ = ["fit_main", "replay_main"]
 
 
+_MUCH = 0.2
+
+
 def replay_main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `damsel-replay`."""
     return run(lambda: _replay(sys.argv[1:] if arguments is None else arguments), "damsel-replay")
@@ -99,6 +102,13 @@ def _replays(options: argparse.Namespace) -> list[Replay]:
         raise InvalidRecordingError(
             f"{recording.name}: the arm touches something from the beginning of every motion; "
             "allowed: motions that begin in free space"
+        )
+    late = sum(replay.late for replay in judged) / sum(len(replay.judged) for replay in judged)
+    if late > _MUCH:
+        print(
+            f"{recording.name}: {late:.0%} of the measurements came soon after a late one; record "
+            "again on a machine and a network that are less busy",
+            file=sys.stderr,
         )
     return judged
 

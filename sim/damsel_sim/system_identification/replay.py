@@ -45,6 +45,7 @@ class Replay:
             touches anything, since from then on the objects matter, too, and not soon after a
             measurement was missing or late.
         touched: whether it does.
+        late: how many measurements do not count for having come soon after a late one.
     """
 
     def __init__(self, motion: Motion) -> None:
@@ -61,7 +62,9 @@ class Replay:
         self._rollout = Rollout(nthread=0)
         self._data = [mujoco.MjData(nominal)]
         self.judged: BoolArray = motion.times_s >= motion.times_s[0] + WARM_UP_S
-        self.judged &= ~_soon_after(_late(motion.times_s), motion.times_s)
+        late = _soon_after(_late(motion.times_s), motion.times_s)
+        self.late = int(late.sum())
+        self.judged &= ~late
         touching = np.flatnonzero(self._force(self._run([NOMINAL_ARM])[1][0]) > _TOUCH_N)
         self.touched = len(touching) > 0
         if self.touched:

@@ -24,14 +24,14 @@ from damsel_msgs.msg import Context, EndEffectorCommand, Observation, Reward
 from damsel_ros.node_main import run_nodes
 from damsel_ros.nodes import NAMESPACE
 from damsel_ros.parameters import Parameter, declare_parameters
-from damsel_ros.qos import JOINTS, LATCHED, STANDARD, STREAM
+from damsel_ros.qos import JOINTS, LATCHED, STANDARD, STREAM, TICKS
 from damsel_ros.recording_file import RecordingError, RecordingFile
 
 __all__ = ["RECORDED", "RecorderNode", "main", "record"]
 
 RECORDED: dict[str, tuple[type, QoSProfile]] = {
     "/joint_states": (JointState, JOINTS),
-    "joint_command": (JointState, JOINTS),
+    "joint_command": (JointState, TICKS),
     "observation": (Observation, STREAM),
     # Unlike the robot node, the recorder wants old commands, too.
     "command": (EndEffectorCommand, JOINTS),

@@ -35,7 +35,7 @@ from damsel_ros.conversions import (
 from damsel_ros.events import Observed, Status
 from damsel_ros.node_main import run_nodes
 from damsel_ros.parameters import Parameter, declare_parameters
-from damsel_ros.qos import COMMAND, JOINTS, STANDARD, STREAM
+from damsel_ros.qos import COMMAND, JOINTS, STANDARD, STREAM, TICKS
 from damsel_ros.robot_loop import Mode, Phase, RobotEvent, RobotLoop
 
 __all__ = ["RobotNode", "main"]
@@ -102,7 +102,7 @@ class RobotNode(LifecycleNode):
         self._observations = self.create_lifecycle_publisher(Observation, "observation", STREAM)
         self._applied = self.create_lifecycle_publisher(EndEffectorCommand, "applied", STREAM)
         self._joint_states = self.create_lifecycle_publisher(JointState, "/joint_states", JOINTS)
-        self._joint_commands = self.create_lifecycle_publisher(JointState, "joint_command", JOINTS)
+        self._joint_commands = self.create_lifecycle_publisher(JointState, "joint_command", TICKS)
         # Diagnostics speak in every lifecycle state.
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STANDARD)
         self.create_subscription(EndEffectorCommand, "command", self._on_command, COMMAND)
@@ -278,14 +278,13 @@ class RobotNode(LifecycleNode):
     def _on_joint_timer(self) -> None:
         stamp = self.get_clock().now().to_msg()
         try:
-            ticks = self._robot.joint_ticks()
+            if self._joint_commands.get_subscription_count():
+                # Ticks alone, so that all stamps are of the clock that they are on.
+                self._publish_ticks(self._robot.joint_ticks())
+                return
             states = self._robot.joint_states()
         except RobotError:
             return  # diagnostics say why nothing is known of the arm
-        if self._joint_commands.get_subscription_count():
-            # Ticks alone, so that all stamps are of the clock that they are on.
-            self._publish_ticks(ticks)
-            return
         self._joint_states.publish(
             joint_states_to_message(states, names=self._description.joint_names, stamp=stamp)
         )

@@ -30,11 +30,12 @@ from damsel_ros.node_main import prepare_dds
 from damsel_ros.nodes import (
     NAMESPACE,
     Parameter,
+    finish_recording,
     start_nodes,
     start_recorder,
     wait_for_recorder,
 )
-from damsel_ros.operator_client import Operator
+from damsel_ros.operator_client import Operator, Run
 from damsel_ros.person import Person, TerminalPerson
 from damsel_ros.processes import NodeProcesses, free_domain_id
 from damsel_ros.progress import ProgressLines
@@ -153,20 +154,28 @@ def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -
         progress = ProgressLines(sys.stdout, horizon=options.bundle.horizon)
         try:
             operator.wait_for_nodes(_START_TIMEOUT_S)
-            if options.record is not None:
-                wait_for_recorder(operator.node, operator.poll, _START_TIMEOUT_S)
             if options.robot != "sim":
                 attendant = Attendant(operator.node, surroundings.person(progress.say))
                 attendant.enable(operator.poll, ENABLE_TIMEOUT_S)
                 attendants.append(attendant)
             operator.set_task(options.task)
-            finished = operator.adapt(options.iterations, _shower(progress))
+            finished = _run(operator, options, progress)
         except BaseException:
             progress.close()
             stopped = operator.stop()
             interrupt.aftermath = "the arm holds" if stopped else "nobody confirmed a hold"
             raise
         return result_of(finished, options.task)
+
+
+def _run(operator: Operator, options: Options, progress: ProgressLines) -> Run:
+    """Adapt, and wait for the recorder before and after if there is one."""
+    if options.record is None:
+        return operator.adapt(options.iterations, _shower(progress))
+    wait_for_recorder(operator.node, operator.poll, _START_TIMEOUT_S)
+    finished = operator.adapt(options.iterations, _shower(progress))
+    finish_recording(operator.poll)
+    return finished
 
 
 def _shower(progress: ProgressLines) -> Callable[[TrajectoryRecord, bool], None]:

@@ -16,7 +16,14 @@ from damsel.errors import RobotTimeoutError
 from damsel_ros.processes import NodeProcess, NodeProcesses
 from damsel_ros.share import config_file
 
-__all__ = ["NAMESPACE", "Parameter", "start_nodes", "start_recorder", "wait_for_recorder"]
+__all__ = [
+    "NAMESPACE",
+    "Parameter",
+    "finish_recording",
+    "start_nodes",
+    "start_recorder",
+    "wait_for_recorder",
+]
 
 NAMESPACE = "/damsel"
 """Namespace of every node, topic, service and action."""
@@ -25,6 +32,7 @@ Parameter = str | int | float | bool
 """What an overridden parameter may be."""
 
 _NODES = ("robot", "task", "adapt")
+_LAST_TICKS_S = 0.3
 
 
 def start_nodes(
@@ -103,6 +111,17 @@ def wait_for_recorder(node: Node, poll: Callable[[], None], timeout_s: float) ->
     while not node.count_subscribers("joint_command"):
         if time.monotonic() > deadline_s:
             raise RobotTimeoutError(f"the recorder is not there after {timeout_s:g} s")
+        poll()
+
+
+def finish_recording(poll: Callable[[], None]) -> None:
+    """Wait until the robot node has told the last joint targets.
+
+    Args:
+        poll: Lets time pass; may raise.
+    """
+    end_s = time.monotonic() + _LAST_TICKS_S
+    while time.monotonic() < end_s:
         poll()
 
 

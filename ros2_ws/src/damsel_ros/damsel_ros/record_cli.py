@@ -11,7 +11,6 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -34,7 +33,13 @@ from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.exciter import Exciter
 from damsel_ros.interrupt import Interrupt, RunInterruptedError
 from damsel_ros.node_main import prepare_dds
-from damsel_ros.nodes import NAMESPACE, start_nodes, start_recorder, wait_for_recorder
+from damsel_ros.nodes import (
+    NAMESPACE,
+    finish_recording,
+    start_nodes,
+    start_recorder,
+    wait_for_recorder,
+)
 from damsel_ros.processes import NodeProcesses, free_domain_id
 from damsel_ros.recorder_node import RecorderNode, record
 from damsel_ros.recording_file import check_new_file
@@ -157,10 +162,7 @@ def _excite(
             stopped = exciter.hold(let_arrive)
             interrupt.aftermath = "the arm holds" if stopped else "nobody confirmed a hold"
             raise
-        # The last ticks are still on their way to the recorder.
-        end_s = time.monotonic() + 0.3
-        while time.monotonic() < end_s:
-            poll()
+        finish_recording(poll)
 
 
 def _parse(argv: Sequence[str]) -> _Options:

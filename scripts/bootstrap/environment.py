@@ -53,7 +53,7 @@ RUN = PackageSet(
 ALL = PackageSet(
     "packages-all",
     "packages to train, test and develop",
-    extras=("recording", "sawyer", "train", "view", "dev"),
+    extras=("recording", "sawyer", "train", "ray", "view", "dev"),
     before=("torch",),
 )
 """Everything."""

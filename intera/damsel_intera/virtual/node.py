@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import zmq
 
+from damsel_intera.errors import SettingError
 from damsel_intera.logbook import Logbook
 from damsel_intera.messages import message_class
 from damsel_intera.ros_node import HAND, start_node
@@ -29,6 +30,7 @@ _NEUTRAL = [0.0, -1.18, 0.0, 2.18, 0.0, 0.57, 3.3161]
 _SLOW_TOPICS_EVERY = 2  # ticks; joint states and tips come with each
 _OBJECTS_EVERY = 2
 _LATE_TICKS = 5
+_COLLISION_S = 0.1  # how long a collision is told at least
 
 
 class VirtualSawyer:
@@ -42,14 +44,27 @@ class VirtualSawyer:
         tips: tuple[str, ...] = (HAND, "right_gripper_tip"),
         version: str = "5.3.0",
         physics: ArmPhysics | None = None,
+        collision_force_n: float = 40.0,
         log: Logbook,
     ) -> None:
         """Join the ROS 1 that ROS_MASTER_URI names.
 
+        Args:
+            control_address: where faults are taken.
+            objects_address: where the objects' poses are told.
+            tips: points of the hand that the robot tells about.
+            version: robot software that it claims to run.
+            physics: how the arm differs from the nominal one.
+            collision_force_n: contact force on hand or arm that the robot feels as a collision.
+            log: for a person.
+
         Raises:
             RobotPortError: If there is no ROS 1 or no master.
-            SettingError: If an address is taken.
+            SettingError: If an address is taken, or the collision force is none.
         """
+        if not 0 < collision_force_n < float("inf"):
+            raise SettingError(f"a collision force of {collision_force_n} N; allowed: above 0")
+        self._collision_force_n = collision_force_n
         rospy = self._rospy = start_node("virtual_sawyer")
         self._log = log
         self._arm = VirtualArm(physics)
@@ -172,6 +187,10 @@ class VirtualSawyer:
         if collided or not self._assembly.ready:
             self._arm.freeze()
         self._arm.tick(now_s)
+        if self._arm.contact_force_n > self._collision_force_n:
+            self._log.rarely("collision", f"a contact with {self._arm.contact_force_n:.0f} N")
+            self._collision_until_s = max(self._collision_until_s, now_s + _COLLISION_S)
+            collided = True
         if self._silent:
             return
         self._publish_joints(now_s)
@@ -218,7 +237,7 @@ class VirtualSawyer:
         self._collision_until_s = 0.0
 
     def _collide(self, seconds: Any) -> None:
-        self._collision_until_s = time.monotonic() + float(0.1 if seconds is None else seconds)
+        self._collision_until_s = time.monotonic() + float(_COLLISION_S if seconds is None else seconds)
 
     def _silence(self, silent: Any) -> None:
         self._silent = True if silent is None else bool(silent)

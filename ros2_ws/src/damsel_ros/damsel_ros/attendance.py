@@ -24,7 +24,7 @@ from std_srvs.srv import Trigger
 from damsel.calibration import OBJECT_NAMES
 from damsel.errors import InvalidConfigError, RobotError
 from damsel_ros.backends.base import AttendedRobot
-from damsel_ros.conversions import age_of, transform_from_pose
+from damsel_ros.conversions import stamp_s, transform_from_pose
 from damsel_ros.qos import LATCHED
 
 __all__ = ["Attendance"]
@@ -93,7 +93,6 @@ class Attendance:
         return response
 
     def _on_pose(self, name: str, message: PoseStamped) -> None:
-        age_s = age_of(message.header.stamp, self._node.get_clock().now().to_msg())
         try:
             marker = transform_from_pose(message.pose)
         except InvalidConfigError as error:
@@ -101,7 +100,8 @@ class Attendance:
                 f"pose of the {name} dropped: {error}", throttle_duration_sec=1.0
             )
             return
-        self._robot.see_object(name, message.header.frame_id, marker, age_s)
+        header = message.header
+        self._robot.see_object(name, header.frame_id, marker, stamp_s(header.stamp))
 
     def _on_poll(self) -> None:
         prompt = self._robot.prompt

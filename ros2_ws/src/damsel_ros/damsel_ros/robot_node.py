@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from random import SystemRandom
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor
@@ -127,7 +128,7 @@ class RobotNode(LifecycleNode):
             mode=self._mode,
             command_timeout_s=self._command_timeout_s,
             # A restarted node must not reuse ids that are still latched on `reward`.
-            first_trajectory=time.time_ns() // 1_000_000 % 0xFFFFFFFF + 1,
+            first_trajectory=SystemRandom().randint(1, 0xFFFFFFFF),
         )
         return super().on_configure(state)
 

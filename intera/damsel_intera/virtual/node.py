@@ -257,6 +257,7 @@ class VirtualSawyer:
             "commands": self._commands,
             "timeout_s": self._arm.set_point.timeout_s,
             "speed_ratio": self._arm.set_point.speed_ratio,
+            "contact_force_n": self._arm.contact_force_n,
             "peak_force_n": self._arm.peak_force_n,
             "objects": {pose.name: list(pose.position) for pose in self._arm.object_poses().poses},
             "monotonic_s": time.monotonic(),

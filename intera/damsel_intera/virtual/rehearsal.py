@@ -107,14 +107,16 @@ class Rehearsal:
         self.close()
 
     def start(self, robot: str = "topics") -> None:
-        """Start everything.
+        """Start everything, and wait for it.
 
         Raises:
             InteraError: If something does not come up; its log says why.
         """
         self.start_roscore()
-        self.start_robot()
+        # The SDK gives up at once on a robot that is not there yet.
+        self.start_robot(wait=robot == "sdk")
         self.start_server(robot)
+        self.await_robot()
 
     def start_roscore(self) -> None:
         """Start ROS 1's master and wait for it."""
@@ -125,13 +127,18 @@ class Rehearsal:
         self._start("roscore", command, self._ros1_environment())
         self._wait("roscore", lambda: _listens(self._master_port))
 
-    def start_robot(self, *arguments: str) -> None:
-        """Start the virtual Sawyer and wait for it."""
+    def start_robot(self, *arguments: str, wait: bool = True) -> None:
+        """Start the virtual Sawyer, and wait for it."""
         command = [sys.executable, "-m", "damsel_intera.virtual", *arguments]
         command += ["--control-port", str(self._control_port)]
         command += ["--objects-port", str(self._objects_port)]
         environment = {**os.environ, **self._ros1_variables()}
         self._start("robot", command, environment)
+        if wait:
+            self.await_robot()
+
+    def await_robot(self) -> None:
+        """Wait until the virtual Sawyer answers."""
         self._wait("robot", self._robot_answers)
 
     def _robot_answers(self) -> bool:

@@ -18,6 +18,7 @@ from damsel_ros.rehearse_cli import surroundings_of
 
 pytestmark = [pytest.mark.ros1, pytest.mark.slow]
 
+
 @pytest.fixture(scope="module", autouse=True)
 def _ros1() -> None:
     if missing := missing_ros1():

@@ -228,9 +228,7 @@ def test_a_network_that_is_gone_for_50_ms_is_no_fault(
     stage: Stage, fault_table: FaultTable
 ) -> None:
     with pytest.raises(EnoughError):
-        stage.operator.adapt(
-            1, until_finished(Strike(stage, lambda stage: cut(stage, 0.05)))
-        )
+        stage.operator.adapt(1, until_finished(Strike(stage, lambda stage: cut(stage, 0.05))))
     assert stage.operator.stop()
     assert len({message.trajectory for _, message in stage.watcher.observations}) == 1
     fault_table.add(FaultRow("network gone for 50 ms", "rehearsal", "moves on", 0.0, "", "goes on"))

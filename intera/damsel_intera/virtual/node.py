@@ -237,7 +237,9 @@ class VirtualSawyer:
         self._collision_until_s = 0.0
 
     def _collide(self, seconds: Any) -> None:
-        self._collision_until_s = time.monotonic() + float(_COLLISION_S if seconds is None else seconds)
+        self._collision_until_s = time.monotonic() + float(
+            _COLLISION_S if seconds is None else seconds
+        )
 
     def _silence(self, silent: Any) -> None:
         self._silent = True if silent is None else bool(silent)

@@ -26,6 +26,7 @@ from damsel.errors import InvalidConfigError, RobotError
 from damsel_ros.backends.base import AttendedRobot
 from damsel_ros.conversions import stamp_s, transform_from_pose
 from damsel_ros.qos import LATCHED
+from damsel_ros.steady import steady_timer
 
 __all__ = ["Attendance"]
 
@@ -62,7 +63,7 @@ class Attendance:
                 partial(self._on_pose, name),
                 qos_profile_sensor_data,
             )
-        node.create_timer(_POLL_PERIOD_S, self._on_poll)
+        steady_timer(node, _POLL_PERIOD_S, self._on_poll)
 
     async def _on_enable(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._enabling is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,7 @@ _NEUTRAL = [0.0, -1.18, 0.0, 2.18, 0.0, 0.57, 3.3161]
 _SLOW_TOPICS_EVERY = 2  # ticks; joint states and tips come with each
 _OBJECTS_EVERY = 2
 _LATE_TICKS = 5
+_KEPT_ARRIVALS = 20_000
 _COLLISION_S = 0.1  # how long a collision is told at least
 
 
@@ -74,6 +76,7 @@ class VirtualSawyer:
         self._collided = False
         self._silent = False
         self._commands = 0
+        self._arrivals: deque[tuple[float, float, float]] = deque(maxlen=_KEPT_ARRIVALS)
         self._lock = threading.Lock()
         self._running = True
         self._set_parameters(version)
@@ -132,6 +135,8 @@ class VirtualSawyer:
         now_s = time.monotonic()
         with self._lock:
             self._commands += 1
+            first = float(message.position[0]) if message.position else float("nan")
+            self._arrivals.append((time.time(), message.header.stamp.to_sec(), first))
             command = self._command(message, now_s)
             # Motors that are off forget what they are told.
             if command is not None and self._assembly.ready and not self._collided:
@@ -218,6 +223,7 @@ class VirtualSawyer:
 
     def _handlers(self) -> dict[str, Any]:
         return {
+            "arrivals": lambda _: self._take_arrivals(),
             "clear": lambda _: self._clear(),
             "collide": self._collide,
             "fail": lambda _: self._assembly.fail(),
@@ -230,6 +236,12 @@ class VirtualSawyer:
             "stop": lambda _: self._assembly.stop(),
             "version": self._set_version,
         }
+
+    def _take_arrivals(self) -> dict[str, Any]:
+        """Joint commands since the last time: wall clock now, stamp, first position in radians."""
+        arrivals = list(self._arrivals)
+        self._arrivals.clear()
+        return {"arrivals": arrivals}
 
     def _clear(self) -> None:
         self._faults.clear()

@@ -124,7 +124,7 @@ class Rehearsal:
         if roscore is None:
             raise RobotPortError(missing_ros1())
         command = [SYSTEM_PYTHON, roscore, "-p", str(self._master_port)]
-        self._start("roscore", command, self._ros1_environment())
+        self._start("roscore", command, self.ros1_environment())
         self._wait("roscore", lambda: _listens(self._master_port))
 
     def start_robot(self, *arguments: str, wait: bool = True) -> None:
@@ -155,7 +155,7 @@ class Rehearsal:
         command += ["--state-port", str(addresses.state_port)]
         command += ["--command-port", str(addresses.command_port)]
         command += ["--operator-port", str(addresses.operator_port)]
-        self._start("server", command, self._ros1_environment())
+        self._start("server", command, self.ros1_environment())
         if wait:
             self._wait("server", lambda: b"serving" in self.log("server"))
 
@@ -220,7 +220,8 @@ class Rehearsal:
             "ROS_LOG_DIR": str(self.logs),
         }
 
-    def _ros1_environment(self) -> dict[str, str]:
+    def ros1_environment(self) -> dict[str, str]:
+        """Environment of a process that speaks ROS 1 on the system's Python."""
         folders = [str(_PACKAGE_FOLDER), *([str(self._sdk)] if self._sdk else [])]
         return _environment({**self._ros1_variables(), "PYTHONPATH": os.pathsep.join(folders)})
 

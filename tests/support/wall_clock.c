@@ -1,9 +1,12 @@
 /* The wall clock of a process, off by as many seconds as the file $WALL_CLOCK_OFFSET holds (one
-   double, read at every call, so it may jump). Preloaded by tests; monotonic clocks stay true. */
+   double, read at every call, so it may jump). Preloaded by tests; monotonic clocks stay true.
+   Waits until a time of the wall clock are translated, since the kernel knows the true one only. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
@@ -20,6 +23,46 @@ __attribute__((constructor)) static void open_offset(void)
     offset_s = mapped == MAP_FAILED ? NULL : mapped;
     if (file >= 0)
         close(file);
+}
+
+#define LONG_AFTER_BOOT_S 1000000000L
+
+static struct timespec true_time(const struct timespec *wanted)
+{
+    struct timespec translated = *wanted;
+    /* Smaller ones are of the monotonic clock. */
+    if (offset_s && wanted->tv_sec > LONG_AFTER_BOOT_S)
+        translated.tv_sec -= (time_t)floor(*offset_s);
+    return translated;
+}
+
+int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict until)
+{
+    static int (*behind)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+    struct timespec translated = true_time(until);
+    /* There is an older one of the same name. */
+    if (!behind)
+        *(void **)&behind = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+    return behind(condition, mutex, &translated);
+}
+
+int pthread_mutex_timedlock(pthread_mutex_t *restrict mutex, const struct timespec *restrict until)
+{
+    static int (*behind)(pthread_mutex_t *, const struct timespec *);
+    struct timespec translated = true_time(until);
+    if (!behind)
+        *(void **)&behind = dlsym(RTLD_NEXT, "pthread_mutex_timedlock");
+    return behind(mutex, &translated);
+}
+
+int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict until)
+{
+    static int (*behind)(sem_t *, const struct timespec *);
+    struct timespec translated = true_time(until);
+    if (!behind)
+        *(void **)&behind = dlsym(RTLD_NEXT, "sem_timedwait");
+    return behind(semaphore, &translated);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -19,6 +20,7 @@ from tests.support.fault_table import FaultRow, FaultTable
 pytestmark = [pytest.mark.ros1, pytest.mark.slow]
 
 PATIENCE_S = 0.1
+ATTEMPTS = 3
 
 
 @pytest.fixture(scope="module", name="shared_stage")
@@ -137,16 +139,14 @@ def test_a_fault_holds_the_arm_and_ends_the_run_with_its_cause(
     stage: Stage, name: str, fault_table: FaultTable
 ) -> None:
     fault = FAULTS[name]
-    strike = Strike(stage, fault.strike)
-    with pytest.raises(RobotError, match=fault.message) as error:
-        stage.operator.adapt(1, strike)
-    assert strike.struck_s is not None
+    struck_s, told = run_into(stage, fault)
+    assert re.search(fault.message, told), told
     time.sleep(0.5)
     if name == "object bridge killed":
-        held_s, arm = told_to_hold(stage, "no pose of the block") - strike.struck_s, TOLD_TO_HOLD
+        held_s, arm = told_to_hold(stage, "no pose of the block") - struck_s, TOLD_TO_HOLD
         assert held_s < 0.4
     else:
-        held_s, arm = stage.held_after(strike.struck_s), "at rest"
+        held_s, arm = stage.held_after(struck_s), "at rest"
         # And nothing moves again by itself.
         assert stage.held_after(time.monotonic() - 0.2) <= 0.2
     assert held_s < fault.within_s
@@ -159,10 +159,25 @@ def test_a_fault_holds_the_arm_and_ends_the_run_with_its_cause(
             # A simulated arm is gone with its driver; a real one would hold by its own timeout.
             arm=arm if "robot" in stage.rehearsal.processes else "gone with its driver",
             within_ms=1000 * held_s,
-            message=str(error.value),
+            message=told,
             run="ends",
         )
     )
+
+
+def run_into(stage: Stage, fault: Fault) -> tuple[float, str]:
+    """Adapt until the fault has ended it; when it struck, and what the operator was told.
+
+    A busy machine can hold the arm before anything was done to it, which is no fault of ours.
+    """
+    for _ in range(ATTEMPTS):
+        strike = Strike(stage, fault.strike)
+        with pytest.raises(RobotError) as error:
+            stage.operator.adapt(1, strike)
+        if strike.struck_s is not None:
+            return strike.struck_s, str(error.value)
+        stage.repair()
+    raise AssertionError(f"no run came as far as the fault: {error.value}")
 
 
 TOLD_TO_HOLD = "told to hold; then goes back to its start"

@@ -34,8 +34,9 @@ ROS2 = "bare rclpy echo, there and back"
 ZMQ = "bare ZeroMQ echo, half"
 ROS1 = "bare ROS 1 echo, half"
 PATH = (TO_COMMAND, TO_STEP, FLIGHT, TO_ARM, ROS2, ZMQ, ROS1)
-SENT = "command behind its tick"
+SENT = "command behind its tick, alone in a process"
 SENT_ORDINARY = "the same, ordinary priority"
+NODE = "command behind its tick, in the robot node"
 INTERVALS = "interval at the arm, less 10 ms"
 LOADED = ", every core busy"
 
@@ -61,6 +62,7 @@ def measure(options: Options) -> Report:
     prepare_dds()
     os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
     taken: Seconds = {}
+    node: Seconds = {}
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="damsel-"))
         rehearsal = stack.enter_context(Rehearsal(Path(folder)))
@@ -71,14 +73,15 @@ def measure(options: Options) -> Report:
         count = _ECHO_COUNT if options.turn_s >= 1.0 else _ECHO_COUNT // 10
         turns: tuple[Callable[[], object], ...] = (
             lambda: _hops(taken, rehearsal, count),
-            lambda: _passages(taken, rehearsal, bundle, options),
+            lambda: _passages(taken, node, rehearsal, bundle, options),
         )
         for turn in turns:
             turn()
         scheduling = _streams(taken, _SECONDS_A_ROUND * options.rounds * min(options.turn_s, 1.0))
     samples = [(case, *_summary(values)) for case, values in taken.items()]
+    samples += [(case, "", *_microseconds(values), "") for case, values in node.items()]
     facts = versions(["ros-jazzy-rclpy", "ros-rmw-fastrtps-cpp", "pyzmq", "mujoco"])
-    return Report("bridge", table(taken), _FIELDS, samples, facts | {"thread": scheduling})
+    return Report("bridge", table(taken, node), _FIELDS, samples, facts | {"thread": scheduling})
 
 
 def _hops(taken: Seconds, rehearsal: Rehearsal, count: int) -> None:
@@ -91,14 +94,19 @@ def _hops(taken: Seconds, rehearsal: Rehearsal, count: int) -> None:
     taken[FLIGHT] = bridge_flights(rehearsal.addresses, rehearsal.control_address, count)
 
 
-def _passages(taken: Seconds, rehearsal: Rehearsal, bundle: Bundle, options: Options) -> None:
+def _passages(
+    taken: Seconds, node: Seconds, rehearsal: Rehearsal, bundle: Bundle, options: Options
+) -> None:
     iterations = max(1, options.rounds // 2)
     print("  adaptation", flush=True)
     passage = adapt_once(rehearsal, bundle, iterations)
     _keep(taken, passage, "")
+    node[NODE] = passage.late
     print("  adaptation, every core busy", flush=True)
     with busy_cores():
-        _keep(taken, adapt_once(rehearsal, bundle, iterations), LOADED)
+        passage = adapt_once(rehearsal, bundle, iterations)
+    _keep(taken, passage, LOADED)
+    node[NODE + LOADED] = passage.late
 
 
 def _keep(taken: Seconds, passage: Passage, suffix: str) -> None:
@@ -127,7 +135,11 @@ def _summary(values: Sequence[float]) -> list[str]:
     return [str(len(values)), *shown, f"{within:.2f}"]
 
 
-def table(taken: Seconds) -> str:
+def _microseconds(values_s: Sequence[float]) -> list[str]:
+    return [f"{1e6 * value:.0f}" for value in values_s]
+
+
+def table(taken: Seconds, node: Seconds) -> str:
     """Both tables and the comparison with the sum of the bare hops, for a person."""
     header = ["microseconds", "count", "p50", "p99", "p99.9", "max"]
     path = [name for name in (*PATH, *(one + LOADED for one in PATH)) if taken.get(name)]
@@ -144,7 +156,11 @@ def table(taken: Seconds) -> str:
             text_table(header, [[name, *_summary(taken[name])[:-1]] for name in path]),
             "",
             text_table(
-                [*header, "% within 2 ms"], [[name, *_summary(taken[name])] for name in stream]
+                [*header, "% within 2 ms"],
+                [
+                    *([name, "", *_microseconds(values), ""] for name, values in node.items()),
+                    *([name, *_summary(taken[name])] for name in stream),
+                ],
             ),
             "",
             note,

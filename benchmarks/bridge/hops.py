@@ -134,4 +134,5 @@ def bridge_flights(addresses: Addresses, robot: str, count: int) -> list[float]:
             time.sleep(max(0.0, next_s - time.monotonic()))
         client.release()
     arrivals = control(robot, "arrivals")["arrivals"]
-    return [came_s - sent_s[first] for came_s, _, first in arrivals if first in sent_s]
+    # The server repeats the newest target; the first to come counts.
+    return [came_s - sent_s.pop(first) for came_s, _, first in arrivals if first in sent_s]

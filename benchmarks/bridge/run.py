@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 
 from benchmarks.latency.probe import Probe, StepTimes
 from benchmarks.machine import cores
@@ -21,9 +22,11 @@ from damsel.tasks import Task
 from damsel_intera.virtual.rehearsal import Rehearsal
 from damsel_msgs.msg import TrajectoryRecord
 from damsel_ros.attendant import Attendant
+from damsel_ros.conversions import ROBOT_DIAGNOSTICS
 from damsel_ros.nodes import NAMESPACE, start_nodes
 from damsel_ros.operator_client import Operator
 from damsel_ros.processes import NodeProcesses
+from damsel_ros.qos import STANDARD
 from damsel_ros.rehearse_cli import surroundings_of
 
 __all__ = ["Passage", "adapt_once", "busy_cores"]
@@ -31,6 +34,7 @@ __all__ = ["Passage", "adapt_once", "busy_cores"]
 TASK = Task("door", (0.62,))
 _START_TIMEOUT_S = 30.0
 _PERIOD_S = 0.01
+_LATENESS = "command lateness p50, p99, p99.9, max [ms]"
 _STREAMING_GAP_S = 0.1  # a longer gap is a pause that was meant, as between trajectories
 
 
@@ -43,12 +47,15 @@ class Passage:
         to_step: From the observation to the robot node's having taken it.
         to_arm: From the observation to the first joint command at the arm that follows from it.
         intervals: Between joint commands at the arm, less 10 ms.
+        late: How far behind their ticks commands left the robot node in the last minute: median,
+            99th and 99.9th percentile, largest.
     """
 
     to_command: list[float]
     to_step: list[float]
     to_arm: list[float]
     intervals: list[float]
+    late: list[float]
 
 
 @contextlib.contextmanager
@@ -107,13 +114,28 @@ def adapt_once(rehearsal: Rehearsal, bundle: Bundle, iterations: int) -> Passage
         attendants.append(attendant)
         operator.set_task(TASK)
         rehearsal.inject("arrivals")
+        heard: dict[str, str] = {}
+        operator.node.create_subscription(
+            DiagnosticArray,
+            "/diagnostics",
+            lambda message: _hear(message, heard),
+            STANDARD,
+        )
         records = operator.adapt(iterations, _ignore).result.trajectories
         arrivals = np.array(rehearsal.inject("arrivals")["arrivals"])
         steps = probe.read([record.trajectory for record in records])
-        return _passage([times for (_, step), times in steps.items() if step], arrivals)
+        late_s = [float(value) / 1000 for value in heard[_LATENESS].split(", ")]
+        return _passage([times for (_, step), times in steps.items() if step], arrivals, late_s)
 
 
-def _passage(steps: list[StepTimes], arrivals: np.ndarray) -> Passage:
+def _hear(message: DiagnosticArray, heard: dict[str, str]) -> None:
+    """Keep the newest values of the robot node."""
+    for status in message.status:
+        if status.name == ROBOT_DIAGNOSTICS:
+            heard |= {pair.key: pair.value for pair in status.values}
+
+
+def _passage(steps: list[StepTimes], arrivals: np.ndarray, late_s: list[float]) -> Passage:
     """Put the stamps of nodes and arm together; all are of one machine's clock."""
     came_s, forwarded_s = arrivals[:, 0], arrivals[:, 1]
     to_arm = []
@@ -128,6 +150,7 @@ def _passage(steps: list[StepTimes], arrivals: np.ndarray) -> Passage:
         to_step=[(one.applied_ns - one.observed_ns) * 1e-9 for one in steps],
         to_arm=to_arm,
         intervals=(gaps[gaps < _STREAMING_GAP_S] - _PERIOD_S).tolist(),
+        late=late_s,
     )
 
 

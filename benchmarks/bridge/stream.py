@@ -19,10 +19,10 @@ from damsel.control import ControllerCfg
 from damsel.errors import RobotError
 from damsel.return_motion import ReturnCfg
 from damsel.scene import HOME_JOINT_POSITIONS
+from damsel_intera.realtime import hurry
 from damsel_intera.wire import Command as WireCommand
 from damsel_intera.wire import CommandKind, Header, encode
 from damsel_ros.backends.arm_motion import ArmMotion
-from damsel_ros.backends.realtime import hurry
 from damsel_ros.backends.tick_clock import TickClock
 
 __all__ = ["lateness_s"]

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from damsel_ros.backends.realtime import hurry
+from damsel_intera.realtime import hurry
 from damsel_ros.backends.tick_clock import TickClock
 
 

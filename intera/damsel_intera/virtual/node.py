@@ -132,11 +132,11 @@ class VirtualSawyer:
             self._arm.set_point.speed_ratio = float(np.clip(message.data, 0.0, 1.0))
 
     def _on_command(self, message: Any) -> None:
-        now_s = time.monotonic()
+        now_s, came_s = time.monotonic(), time.time()
         with self._lock:
             self._commands += 1
             first = float(message.position[0]) if message.position else float("nan")
-            self._arrivals.append((time.time(), message.header.stamp.to_sec(), first))
+            self._arrivals.append((came_s, message.header.stamp.to_sec(), first))
             command = self._command(message, now_s)
             # Motors that are off forget what they are told.
             if command is not None and self._assembly.ready and not self._collided:

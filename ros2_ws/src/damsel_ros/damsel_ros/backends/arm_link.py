@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from damsel.errors import RobotError
 from damsel_intera.client import Client
+from damsel_intera.realtime import hurry
 from damsel_ros.backends.arm_motion import ArmMotion, MotionMode
-from damsel_ros.backends.realtime import hurry
 from damsel_ros.backends.server_talk import ServerTalk
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.backends.tick_clock import TickClock

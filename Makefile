@@ -4,13 +4,15 @@ PYTHON ?= python3
 FAMILY ?=
 GOAL ?=
 ARGS ?=
+PRESET ?= quick
+SEEDS ?= 0 1 2 3 4
 
 BIN := .venv/bin
 # DDS stays on this machine unless the user has said otherwise.
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
 .DEFAULT_GOAL := help
-.PHONY: help adapt rehearse fault-table test check lint fast-tests format bench train setup setup-run clean
+.PHONY: help adapt rehearse fault-table test check lint fast-tests format bench train results setup setup-run clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +51,9 @@ bench: setup ## run the benchmarks
 
 train: setup ## from nothing to an evaluated bundle, in less than half an hour
 	@$(BIN)/damsel-train all --preset quick $(ARGS)
+
+results: setup ## train and compare every method over SEEDS, then write docs/results.md: hours
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/results $(PRESET) $(SEEDS)
 
 setup: python ## make the environment and build the workspace; all other commands do so themselves
 	@$(PYTHON) scripts/bootstrap all

@@ -6,8 +6,8 @@ one object. It learns of the task through rewards alone: no goal, no distance.
 
 Deviations from the paper, all in docs/decisions.md: a probe ends once it is clear that its family
 is not the one; line 5 starts the context with the probe of the chosen family instead of empty,
-which saves a trajectory; line 7 is repeated while a trajectory is under way; and the loop of line 6
-ends early once the task is solved.
+which saves a trajectory; line 7 is repeated while a trajectory is under way; the loop of line 6
+ends early once the task is solved; and the policy sees where delayed commands will find the arm.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from damsel.bundle import Bundle
 from damsel.errors import InvalidConfigError, InvalidTrajectoryError, brief
 from damsel.families import FAMILIES
+from damsel.identification import identify
+from damsel.latency import DelayCompensator
 from damsel.observation import CONTEXT_LAYOUT, OBSERVATION_DIM, TRANSITION_DIM, Trajectory
 
 __all__ = ["INFERENCE_PERIOD", "Adaptation", "Request", "Stage", "TrajectoryRecord"]
@@ -31,6 +33,9 @@ _AFTER = slice(_REWARD + 1, TRANSITION_DIM)
 
 INFERENCE_PERIOD = 5
 """Control steps between two inferences of the latent within an adaptation trajectory."""
+
+_MOVED_STEPS = 2
+"""In how many steps an object must be seen away from its place; one may be noise."""
 
 Stage = Literal["probe", "adapt"]
 
@@ -108,6 +113,7 @@ class Adaptation:
         self._iterations = iterations
         self._inference_period = inference_period
         self._under_way: list[NDArray[np.float64]] = []
+        self._delay = DelayCompensator(bundle.step_size_m)
         self._probes: list[Trajectory] = []
         self._context: NDArray[np.float64] = np.empty((0, TRANSITION_DIM))
         self.records: list[TrajectoryRecord] = []
@@ -144,7 +150,11 @@ class Adaptation:
             InvalidTrajectoryError: If the observation has another shape or is not finite.
             InvalidBundleError: If the policy fails.
         """
-        return self._bundle.act(observation, self._current().latent)
+        latent = self._current().latent
+        seen = self._delay.predict(np.asarray(observation, np.float64))
+        action = self._bundle.act(seen, latent)
+        self._delay.command(action)
+        return action
 
     def extend(self, transition: ArrayLike) -> None:
         """Take one step of the trajectory under way; infer the latent anew if it is time.
@@ -168,6 +178,7 @@ class Adaptation:
         """Forget the trajectory under way, which is to be made again from its beginning."""
         request = self._current()
         self._under_way = []
+        self._delay.restart()
         if request.stage == "adapt":
             self.request = replace(request, latent=self._infer(request.family))
 
@@ -180,15 +191,15 @@ class Adaptation:
         for it is also the context that the first latent is inferred from.
         """
         request = self._current()
-        if request.stage != "probe" or not self._under_way:
+        if request.stage != "probe" or len(self._under_way) < _MOVED_STEPS:
             return False
         if any(transition[_REWARD] for transition in self._under_way):
             return False
         # From where the object stood, which on a table out of its place is not where it rests.
         kind = FAMILIES[request.family]
-        first, last = self._under_way[0][_BEFORE], self._under_way[-1][_AFTER]
-        moved = np.linalg.norm(kind.state(last) - kind.state(first))
-        return bool(moved > kind.success_threshold)
+        start = kind.state(self._under_way[0][_BEFORE])
+        latest = [kind.state(step[_AFTER]) - start for step in self._under_way[-_MOVED_STEPS:]]
+        return all(np.linalg.norm(moved) > kind.success_threshold for moved in latest)
 
     def receive(self, trajectory: Trajectory) -> None:
         """Take the trajectory that was requested and decide what comes next.
@@ -204,6 +215,7 @@ class Adaptation:
         request = self._current()
         self._check_length(trajectory, request.stage)
         self._under_way = []
+        self._delay.restart()
         self.records.append(
             TrajectoryRecord(
                 stage=request.stage,
@@ -219,9 +231,10 @@ class Adaptation:
             if len(self._probes) < len(self._bundle.families):
                 self.request = self._next_probe()
                 return
-            best = int(np.argmax([probe.average_return for probe in self._probes]))  # line 4
-            self.family = self._bundle.families[best]
-            self._context = self._probes[best].transitions  # line 5, see the module's docstring
+            families = self._bundle.families
+            self.family = identify(self._probes, families)  # line 4
+            # Line 5, see the module's docstring.
+            self._context = self._probes[families.index(self.family)].transitions
             self.request = self._next_adaptation(self.family, 0)
             return
         self._context = np.concatenate([self._context, trajectory.transitions])  # line 8

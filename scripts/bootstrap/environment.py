@@ -52,7 +52,7 @@ RUN = PackageSet(
 ALL = PackageSet(
     "packages-all",
     "packages to train, test and develop",
-    extras=("sawyer", "train", "view", "dev"),
+    extras=("sawyer", "train", "ray", "view", "dev"),
     before=("torch",),
 )
 """Everything."""

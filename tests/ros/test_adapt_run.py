@@ -165,7 +165,7 @@ def test_a_probe_that_told_enough_is_cut_short() -> None:
     world.begin()
     world.reset()
     world.observe(0)
-    for step, pushed in ((0, 0.03), (1, 0.06)):
+    for step, pushed in ((0, 0.051), (1, 0.06)):
         world.apply(step)
         world.observe(step + 1, push=(pushed, 0.0))
         effects = world.reward(step + 1, 0.0)

@@ -10,6 +10,7 @@ import pytest
 
 from damsel_training.cli import PRESET_NAMES, main
 from damsel_training.run import PRESETS, RunFolder
+from tests.training.conftest import SmokeRun
 
 
 def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -77,15 +78,13 @@ def test_a_missing_package_is_one_line(
 
 
 @pytest.mark.slow
-def test_the_smoke_preset_runs_the_whole_chain_and_resumes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = tmp_path / "run"
-    assert main(["all", "--preset", "smoke", "--run", str(run)]) == 0
-    assert "family" in capsys.readouterr().out
+def test_the_smoke_preset_runs_the_whole_chain_and_does_nothing_twice(smoke_run: SmokeRun) -> None:
+    assert "family" in smoke_run.printed
+    run = smoke_run.folder
     records = json.loads((run / "evaluation.json").read_text())
     assert [record["family_true"] for record in records] == ["push", "door", "drawer"]
     assert all(len(record["trajectories"]) == 7 for record in records)
     checkpoint = (run / "meta" / "checkpoint.pt").stat().st_mtime_ns
-    assert main(["all", "--preset", "smoke", "--run", str(run)]) == 0
+    for stage in ("experts", "collect", "meta"):
+        assert main([stage, *smoke_run.options]) == 0
     assert (run / "meta" / "checkpoint.pt").stat().st_mtime_ns == checkpoint

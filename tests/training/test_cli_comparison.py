@@ -18,6 +18,7 @@ from damsel_training.gmps import without_structure
 from damsel_training.run import PRESETS
 from damsel_training.stage_times import seconds_by_stage, timed
 from damsel_training.trajectory_table import read_rows
+from tests.training.conftest import SmokeRun
 
 
 def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -91,35 +92,31 @@ def test_stages_are_timed_even_if_they_fail(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_pearl_resumes_and_holds_to_its_configuration(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_pearl_ends_with_its_budget_and_holds_to_its_configuration(
+    smoke_run: SmokeRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["pearl", "--preset", "smoke", "--run", str(tmp_path)]
-    assert main([*arguments, "--steps", "1"]) == 0
-    assert "PEARL: 18000 steps" in capsys.readouterr().out
-    checkpoint = tmp_path / "pearl" / "checkpoint.pt"
+    assert "PEARL: 36000 steps" in smoke_run.printed
+    checkpoint = smoke_run.folder / "pearl" / "checkpoint.pt"
     written = checkpoint.stat().st_mtime_ns
-    assert main([*arguments, "--steps", "1"]) == 0
+    assert main(["pearl", *smoke_run.options]) == 0
     assert checkpoint.stat().st_mtime_ns == written
     capsys.readouterr()
-    assert "another configuration" in _refused(capsys, *arguments, "--steps", "2")
-    checkpoint.write_bytes(b"not a checkpoint")
-    message = _refused(capsys, *arguments, "--steps", "1")
-    assert "checkpoint.pt is not a readable checkpoint" in message
+    assert "another configuration" in _refused(capsys, "pearl", *smoke_run.options, "--steps", "2")
 
 
 @pytest.mark.slow
-def test_the_smoke_preset_runs_every_baseline_and_draws_every_figure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_smoke_preset_compares_every_method_and_draws_every_figure(
+    smoke_run: SmokeRun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
     (tmp_path / "minari").mkdir()
-    smoke = ["--preset", "smoke", "--run", str(tmp_path / "run")]
+    smoke = smoke_run.options
     results, tasks = tmp_path / "results", tmp_path / "few.yaml"
     save_tasks(tasks, validation_tasks()[::5])
     assert pearl_cfg("smoke").environment_steps == 20_000
-    for command in ("experts", "collect", "meta", "export", "gmps", "pearl"):
-        assert main([command, *smoke]) == 0
     compare = ["compare", *smoke, "--tasks", str(tasks), "--output", str(results)]
     assert main([*compare, "--iterations", "2"]) == 0
     assert main([*compare, "--iterations", "1", "--method", "damsel", "--disturb", "delay_1"]) == 0
@@ -150,7 +147,7 @@ def test_the_smoke_preset_runs_every_baseline_and_draws_every_figure(
     assert "| DAMSEL | 1 |" in text
     assert "few-pearl-seed0.csv" in text
     assert (images / "adaptation_curves_few.png").stat().st_size > 10_000
-    assert set(seconds_by_stage(tmp_path / "run")) == {
+    assert set(seconds_by_stage(smoke_run.folder)) == {
         "experts",
         "collect",
         "meta",

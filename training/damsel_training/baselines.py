@@ -17,16 +17,17 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-from torch.utils.tensorboard import SummaryWriter
 
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.safe_yaml import read_yaml
 from damsel.tasks import training_tasks
 from damsel_training import stages
-from damsel_training.checkpoints import append_csv, load_checkpoint, save_checkpoint
+from damsel_training.checkpoints import resume, save_checkpoint
 from damsel_training.errors import DivergedError
+from damsel_training.files import written_whole
 from damsel_training.gmps import GmpsLearner, without_structure
+from damsel_training.metrics import Board, append_csv, rewind_csv
 from damsel_training.pearl import Pearl, PearlCfg
 from damsel_training.pearl_networks import PearlNetworkCfg
 from damsel_training.progress import Progress
@@ -94,17 +95,16 @@ def pearl(cfg: PearlCfg, seed: int, folder: Path, progress: Progress) -> Pearl:
     folder.mkdir(parents=True, exist_ok=True)
     _hold_to(cfg, seed, folder / "pearl.yaml")
     learner = new_pearl(cfg, seed)
-    checkpoint = folder / "checkpoint.pt"
-    if checkpoint.exists():
-        learner.load_state_dict(load_checkpoint(checkpoint))
+    checkpoint, table = folder / "checkpoint.pt", folder / "metrics.csv"
+    resume(learner, checkpoint)
+    rewind_csv(table, "iteration", learner.iteration)
     bar = progress.bar("PEARL", cfg.environment_steps)
     bar(min(learner.environment_steps, cfg.environment_steps), "")
-    with SummaryWriter(str(folder / "tensorboard")) as board:
+    with Board(folder / "tensorboard", learner.environment_steps) as board:
         while not learner.finished:
             metrics = _iterate(learner, folder)
-            for name, value in metrics.items():
-                board.add_scalar(name, value, learner.environment_steps)
-            append_csv(folder / "metrics.csv", _complete(metrics, learner))
+            board.write(learner.environment_steps, metrics)
+            append_csv(table, _complete(metrics, learner))
             save_checkpoint(learner.state_dict(), checkpoint)
             bar(min(learner.environment_steps, cfg.environment_steps), _note(metrics))
     return learner
@@ -154,7 +154,8 @@ def _note(metrics: dict[str, float]) -> str:
 def _hold_to(cfg: PearlCfg, seed: int, path: Path) -> None:
     wanted = {"seed": seed, "pearl": plain(cfg)}
     if not path.exists():
-        path.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
+        with written_whole(path) as file:
+            file.write(yaml.safe_dump(wanted, sort_keys=False).encode())
         return
     if read_yaml(path, "configuration of PEARL", InvalidConfigError) != wanted:
         raise InvalidConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import errno
 import os
 import shlex
 import sys
@@ -11,31 +12,55 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from damsel.cli import OneLineParser, run
+from damsel.cli import EXIT_INTERRUPTED, OneLineParser, run
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, training_tasks, validation_tasks
 from damsel_training import cli_comparison
-from damsel_training.cli_options import PRESET_NAMES, add_run_options
+from damsel_training.cli_options import (
+    PRESET_NAMES,
+    add_ray_option,
+    add_run_options,
+    ray_workers,
+)
 from damsel_training.cli_options import natural as _natural
+from damsel_training.errors import StorageError
 
 if TYPE_CHECKING:
+    from damsel_training.distribution import Workers
     from damsel_training.run import RunCfg, RunFolder
 
 __all__ = ["PRESET_NAMES", "main"]
 
 _DEFAULT_ITERATIONS = 4
 
+# What writing to a disk that is full, over its quota, or beyond the process's limit ends in.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return run(lambda: _with_packages(given), "damsel-train")
+    try:
+        return run(lambda: _guarded(given), "damsel-train")
+    except _Stopped:
+        print("damsel-train: stopped; the same command goes on", file=sys.stderr)
+        return EXIT_INTERRUPTED
 
 
-def _with_packages(given: Sequence[str]) -> int:
+class _Stopped(BaseException):
+    """An interrupt from the keyboard, of work that can be gone on with."""
+
+
+def _guarded(given: Sequence[str]) -> int:
     try:
         return _dispatch(given)
+    except KeyboardInterrupt:
+        raise _Stopped from None
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise StorageError.of(error.filename or "a file", error) from None
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("damsel"):
             raise
@@ -60,11 +85,12 @@ def _dispatch(given: Sequence[str]) -> int:
 
     cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
     folder = RunFolder(options.run or Path("runs") / options.preset)
+    workers = ray_workers(options)
     with folder.opened(cfg), Progress() as progress:
         wanted = options.command
         if wanted in ("experts", "all"):
             with timed(folder.root, "experts"):
-                stages.experts(cfg, folder, progress, _families(options))
+                stages.experts(cfg, folder, progress, _families(options), workers)
         if wanted in ("collect", "all"):
             with timed(folder.root, "collect"):
                 stages.collect(cfg, folder, progress)
@@ -75,7 +101,7 @@ def _dispatch(given: Sequence[str]) -> int:
             output = options.output if wanted == "export" else None
             print(f"bundle: {stages.export(cfg, folder, command, output)}")
     if options.command == "all":
-        return _evaluate_run(folder, cfg)
+        return _evaluate_run(folder, cfg, workers)
     return 0
 
 
@@ -97,6 +123,8 @@ def _parser() -> OneLineParser:
     for name, text in stages.items():
         stage = commands.add_parser(name, help=text, description=text)
         add_run_options(stage)
+        if name in ("all", "experts"):
+            add_ray_option(stage)
         if name == "experts":
             stage.add_argument(
                 "--family", action="append", choices=list(FAMILIES), help="only this; repeatable"
@@ -138,6 +166,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         default=len(os.sched_getaffinity(0)),
         help="processes; results do not depend on it (%(default)s)",
     )
+    add_ray_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write one record a task")
 
 
@@ -162,16 +191,22 @@ def _evaluate(options: argparse.Namespace) -> int:
         tasks = [t for name in FAMILIES for t in sample_tasks(name, options.fresh, rng)]
     else:
         tasks = validation_tasks()
-    _evaluate_tasks(options.bundle, list(tasks), options.iterations, options.workers, options.json)
+    workers = ray_workers(options) or options.workers
+    _evaluate_tasks(options.bundle, list(tasks), options.iterations, workers, options.json)
     return 0
 
 
-def _evaluate_run(folder: RunFolder, cfg: RunCfg) -> int:
-    workers = len(os.sched_getaffinity(0))
+def _evaluate_run(folder: RunFolder, cfg: RunCfg, workers: Workers | None) -> int:
     tasks = list(validation_tasks())
     if cfg.preset == "smoke":
         tasks = tasks[:: len(tasks) // len(FAMILIES)]
-    _evaluate_tasks(folder.bundle, tasks, _DEFAULT_ITERATIONS, workers, folder.evaluation)
+    _evaluate_tasks(
+        folder.bundle,
+        tasks,
+        _DEFAULT_ITERATIONS,
+        workers or len(os.sched_getaffinity(0)),
+        folder.evaluation,
+    )
     return 0
 
 
@@ -179,7 +214,7 @@ def _evaluate_tasks(
     bundle: Path,
     tasks: Sequence[Task],
     iterations: int,
-    workers: int,
+    workers: Workers | int,
     json: Path | None,
 ) -> None:
     from damsel.results import write_json

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["PRESET_NAMES", "add_run_options", "natural"]
+from damsel.errors import InvalidConfigError
+
+if TYPE_CHECKING:
+    from damsel_training.distribution import Workers
+
+__all__ = ["PRESET_NAMES", "add_ray_option", "add_run_options", "natural", "ray_workers"]
 
 PRESET_NAMES = ("quick", "smoke")
 
@@ -24,3 +31,25 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder (runs/PRESET); resumed")
     parser.add_argument("--seed", type=natural, default=0, help="of every stage (%(default)s)")
+
+
+def add_ray_option(parser: argparse.ArgumentParser) -> None:
+    """The option that lets a Ray cluster do the work."""
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="let the machines of a Ray cluster do it, a worker a processor: HOST:PORT of its "
+        "head, or auto for that of this machine. Each has this project installed (extra `ray`) and "
+        "needs no shared folder; results do not depend on it",
+    )
+
+
+def ray_workers(options: argparse.Namespace) -> Workers | None:
+    """The workers of `--ray`, if it is given."""
+    if getattr(options, "ray", None) is None:
+        return None
+    if importlib.util.find_spec("ray") is None:
+        raise InvalidConfigError("--ray needs the package ray; install the extra `ray`")
+    from damsel_training.ray_workers import RayWorkers
+
+    return RayWorkers(options.ray)

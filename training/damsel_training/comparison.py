@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,11 +20,12 @@ from damsel.bundle import Bundle
 from damsel.families import FAMILIES
 from damsel.tasks import Task, training_tasks
 from damsel_training.baselines import gmps_folder, new_pearl, pearl_cfg
-from damsel_training.checkpoints import load_checkpoint
+from damsel_training.checkpoints import has_checkpoint, load_checkpoint, resume
 from damsel_training.context_methods import Gmps, Pearl
 from damsel_training.errors import MissingStageError
 from damsel_training.evaluation import best_constant_outcome
 from damsel_training.experts import Expert
+from damsel_training.files import written_whole
 from damsel_training.gmps import without_structure
 from damsel_training.methods import Damsel, Method, Still, Told
 from damsel_training.networks import Encoder, Policy
@@ -117,9 +119,8 @@ def _gmps(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
 
 
 def _pearl(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
-    state = load_checkpoint(_required(folder.root / "pearl" / "checkpoint.pt", "pearl"))
     learner = new_pearl(pearl_cfg(cfg.preset), cfg.seed)
-    learner.load_state_dict(state)
+    resume(learner, _required(folder.root / "pearl" / "checkpoint.pt", "pearl"))
     return Pearl(
         learner.encoder,
         learner.actor,
@@ -170,7 +171,7 @@ def _experts(folder: RunFolder) -> dict[str, Expert]:
 
 
 def _required(path: Path, command: str) -> Path:
-    if not path.exists():
+    if not has_checkpoint(path):
         raise MissingStageError(f"no checkpoint at {path}; run `damsel-train {command}` first")
     return path
 
@@ -205,12 +206,12 @@ def _note_origin(
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
             lines = [row for row in csv.DictReader(file) if row["table"] != table.name]
-    staged = path.with_suffix(".partial")
-    with staged.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(line), lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(sorted([*lines, line], key=lambda row: row["table"]))
-    staged.replace(path)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(line), lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(sorted([*lines, line], key=lambda row: row["table"]))
+    with written_whole(path) as file:
+        file.write(text.getvalue().encode())
 
 
 def _environment_steps(method: str, cfg: RunCfg, folder: RunFolder) -> int:

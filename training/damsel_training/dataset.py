@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from damsel.tasks import Task
 from damsel_sim.physics import TabletopPhysics
 from damsel_training.errors import InvalidDatasetError
+from damsel_training.files import archive_fault, written_whole
 from damsel_training.probes import probe_goal
 from damsel_training.rollouts import Rollouts, roll_out
 
@@ -96,9 +97,8 @@ class ExpertDataset(NamedTuple):
             for part, group in zip(_PARTS, self, strict=True)
             for field in Rollouts._fields
         }
-        staged = path.with_suffix(".partial.npz")
-        np.savez(staged, **arrays)  # type: ignore[arg-type]
-        staged.replace(path)
+        with written_whole(path) as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: Path, tasks: int) -> ExpertDataset:
@@ -107,6 +107,8 @@ class ExpertDataset(NamedTuple):
         Raises:
             InvalidDatasetError: it cannot be read, or is of another number of tasks.
         """
+        if fault := archive_fault(path):
+            raise InvalidDatasetError(_refusal(path, fault))
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 groups = [
@@ -120,11 +122,15 @@ class ExpertDataset(NamedTuple):
                     for part in _PARTS
                 ]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InvalidDatasetError(f"{path} is not a data set of experts ({error})") from None
+            raise InvalidDatasetError(_refusal(path, str(error))) from None
         found = len(groups[0][0].observations)
         if found != tasks:
             raise InvalidDatasetError(f"{path} holds {found} tasks; needed: {tasks}")
         return cls(*groups)
+
+
+def _refusal(path: Path, fault: str) -> str:
+    return f"{path} is not a data set of experts ({fault}); delete it to collect it anew"
 
 
 def collect_dataset(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,8 @@ from damsel.families import FAMILIES, Family
 from damsel.results import AdaptationResult, TrajectoryResult
 from damsel.tasks import Task, is_solved
 from damsel_sim.adaptation import OfflineRun, adapt_offline
-from damsel_training.workers import worker_pool
+from damsel_training.distribution import Tell, Workers, run_jobs
+from damsel_training.workers import LocalWorkers
 
 __all__ = [
     "FamilySummary",
@@ -51,14 +54,21 @@ def result_of(run: OfflineRun, task: Task) -> AdaptationResult:
     )
 
 
-def _evaluate_one(bundle_path: str, task: Task, iterations: int) -> AdaptationResult:
-    return result_of(adapt_offline(_load(bundle_path), task, iterations), task)
+@dataclass(frozen=True)
+class _EvaluationJob:
+    folder: Path  # the bundle's
+    task: Task
+    iterations: int
 
 
-_loaded: dict[str, Bundle] = {}
+def _evaluate_one(job: _EvaluationJob, _tell: Tell) -> AdaptationResult:
+    return result_of(adapt_offline(_load(job.folder), job.task, job.iterations), job.task)
 
 
-def _load(path: str) -> Bundle:
+_loaded: dict[Path, Bundle] = {}
+
+
+def _load(path: Path) -> Bundle:
     if path not in _loaded:
         _loaded[path] = Bundle.load(path)
     return _loaded[path]
@@ -68,7 +78,7 @@ def evaluate(
     bundle_path: Path,
     tasks: Sequence[Task],
     iterations: int,
-    workers: int = 1,
+    workers: Workers | int = 1,
     progress: Callable[[int], object] = int,
 ) -> list[AdaptationResult]:
     """Adapt to every task; the order of results is that of the tasks, whatever the workers.
@@ -77,22 +87,27 @@ def evaluate(
         bundle_path: folder of the bundle.
         tasks: hidden tasks.
         iterations: K, most adaptation trajectories after the probes.
-        workers: processes; results do not depend on it.
+        workers: who does it, or how many processes of this machine; results do not depend on it.
         progress: told how many tasks are done.
     """
-    path = str(bundle_path)
-    results: list[AdaptationResult] = []
-    if workers <= 1:
-        for task in tasks:
-            results.append(_evaluate_one(path, task, iterations))
-            progress(len(results))
+    jobs = {
+        f"task {index}": _EvaluationJob(bundle_path, task, iterations)
+        for index, task in enumerate(tasks)
+    }
+    finished = itertools.count(1)
+    if workers in (0, 1):
+        results: list[AdaptationResult] = []
+        for job in jobs.values():
+            results.append(_evaluate_one(job, lambda _news: None))
+            progress(next(finished))
         return results
-    with worker_pool(workers) as pool:
-        futures = [pool.submit(_evaluate_one, path, task, iterations) for task in tasks]
-        for future in futures:
-            results.append(future.result())
-            progress(len(results))
-    return results
+    done = run_jobs(
+        _evaluate_one,
+        jobs,
+        LocalWorkers(workers) if isinstance(workers, int) else workers,
+        done=lambda _name, _result: progress(next(finished)),
+    )
+    return list(done.values())
 
 
 class FamilySummary(NamedTuple):

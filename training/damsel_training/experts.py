@@ -1,31 +1,45 @@
 """Line 1 of Algorithm 1: one goal-conditioned SAC expert per family.
 
 Stable-Baselines3 learns; this module feeds it the batched simulation, measures the deterministic
-policy on fixed goals as it goes, keeps the best one, and can be interrupted at any time.
+policy on fixed goals as it goes, and keeps the best one. It can be interrupted at any time, and
+then ends as if it had not been: see `damsel_training.sac_state`.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import shutil
-from collections.abc import Callable
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger
+from torch import Tensor
+from torch.nn import functional
 
 from damsel.families import FAMILIES
 from damsel_sim.physics import TabletopPhysics
 from damsel_sim.randomisation import randomised_models
-from damsel_training.errors import MissingStageError
+from damsel_training.checkpoints import (
+    delete_checkpoints,
+    has_checkpoint,
+    resume,
+    save_checkpoint,
+)
+from damsel_training.errors import DivergedError, InvalidDatasetError, MissingStageError
 from damsel_training.expert_env import ExpertEnv, ExpertEnvCfg, expert_observation, sample_goals
+from damsel_training.files import archive_fault, written_whole
+from damsel_training.metrics import Board
 from damsel_training.rollouts import Rollouts, roll_out
+from damsel_training.sac_state import SacState
 
 __all__ = ["Expert", "ExpertCfg", "ExpertScore", "evaluate_expert", "train_expert"]
 
@@ -40,7 +54,8 @@ class ExpertCfg:
 
     Attributes:
         steps: environment steps, all rows together.
-        evaluate_every: environment steps between evaluations and checkpoints.
+        evaluate_every: environment steps between evaluations and checkpoints, after which all rows
+            begin new trajectories; best a multiple of their steps.
         evaluation_goals: goals in each evaluation.
         updates_per_step: gradient steps for one step of all rows.
         batch_size: transitions in a gradient step.
@@ -99,29 +114,55 @@ class ExpertScore(NamedTuple):
 class Expert:
     """A trained expert's deterministic policy."""
 
-    def __init__(self, family: str, model: SAC) -> None:
+    def __init__(self, family: str, weights: Mapping[str, Tensor]) -> None:
+        """Set up.
+
+        Args:
+            family: name of the family.
+            weights: of the policy, as Stable-Baselines3 names them.
+        """
         self.family = family
-        self._actor = model.actor
+        names = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
+        hidden = [name for name in names if name.startswith("actor.latent_pi.")]
+        self._layers = [
+            (weights[f"{name}.weight"].clone(), weights[f"{name}.bias"].clone())
+            for name in (*hidden, "actor.mu")
+        ]
 
     @classmethod
     def load(cls, family: str, folder: Path) -> Expert:
-        """Load the best checkpoint of a family.
+        """Load the best policy of a family.
+
+        Of what Stable-Baselines3 has stored, only the weights are read, which runs no code.
 
         Raises:
             MissingStageError: there is none.
+            InvalidDatasetError: it cannot be read.
         """
         path = folder / family / "best.zip"
         if not path.exists():
             raise MissingStageError(
                 f"no expert for {family} in {folder}; run `damsel-train experts` first"
             )
-        return cls(family, SAC.load(path, device="cpu"))
+        fault = archive_fault(path)
+        if not fault:
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    stored = io.BytesIO(archive.read("policy.pth"))
+                return cls(family, torch.load(stored, weights_only=True))
+            except (KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+                fault = f"{error}"
+        raise InvalidDatasetError(
+            f"{path} is not a readable expert ({fault}); delete {path.parent} to train it anew"
+        )
 
     def __call__(self, observation: Array, goal: Array) -> Array:
         """Actions (n, 3) in [-1, 1] for observations (n, 12) and goals (n, goal_dim)."""
-        inputs = torch.as_tensor(expert_observation(self.family, observation, goal))
-        with torch.no_grad():
-            action: Array = self._actor(inputs, deterministic=True).double().numpy()
+        values = torch.as_tensor(expert_observation(self.family, observation, goal))
+        *hidden, last = self._layers
+        for weight, bias in hidden:
+            values = functional.relu(functional.linear(values, weight, bias))
+        action: Array = torch.tanh(functional.linear(values, *last)).double().numpy()
         return action
 
 
@@ -167,14 +208,20 @@ def train_expert(
         folder: where `<family>/` with checkpoints, scores and TensorBoard logs lies.
         seed: of networks, goals and exploration.
         progress: told after every evaluation.
+
+    Raises:
+        DivergedError: a weight is not finite.
+        InvalidDatasetError: what an earlier process left cannot be read.
+        StorageError: a file cannot be written.
     """
     home = folder / family
     home.mkdir(parents=True, exist_ok=True)
     done = home / "done.json"
     if done.exists():
-        return ExpertScore(**json.loads(done.read_text())["best"])
-    env = ExpertEnv(family, cfg.env, np.random.default_rng(seed))
-    model = _checkpointed(home, env) or SAC(
+        return _best_of(done)
+    rng = np.random.default_rng(seed)
+    env = ExpertEnv(family, cfg.env, rng)
+    model = SAC(
         "MlpPolicy",
         env,
         learning_rate=lambda remaining: cfg.learning_rate * (0.3 + 0.7 * remaining),
@@ -190,76 +237,130 @@ def train_expert(
         seed=seed,
         device="cpu",
     )
-    model.set_logger(configure(str(home / "tensorboard"), ["tensorboard"]))
-    callback = _Evaluation(family, cfg, home, progress)
-    model.learn(
-        cfg.steps - model.num_timesteps, callback, reset_num_timesteps=False, log_interval=cfg.steps
-    )
-    done.write_text(json.dumps({"best": callback.best._asdict(), "steps": model.num_timesteps}))
-    shutil.rmtree(home / "checkpoint", ignore_errors=True)
-    return callback.best
+    model.set_logger(Logger(None, []))
+    training = _Training(family, cfg, home, SacState(model, rng), progress)
+    resume(training, training.checkpoint)
+    with Board(home / "tensorboard", model.num_timesteps) as training.board:
+        try:
+            model.learn(
+                cfg.steps - model.num_timesteps,
+                training,
+                reset_num_timesteps=False,
+                log_interval=cfg.steps,  # in episodes, so never: what is logged is for the board
+            )
+        except ValueError:
+            training.refuse_divergence()  # torch draws from no distribution that is not finite
+            raise
+    with written_whole(done) as file:
+        record = {"best": training.best._asdict(), "steps": model.num_timesteps}
+        file.write(json.dumps(record).encode())
+    delete_checkpoints(training.checkpoint)
+    return training.best
 
 
-def _checkpointed(home: Path, env: ExpertEnv) -> SAC | None:
-    checkpoint = home / "checkpoint"
-    if not (checkpoint / "complete").exists():
-        return None
-    model = SAC.load(checkpoint / "model.zip", env=env, device="cpu")
-    model.load_replay_buffer(checkpoint / "replay.pkl")
-    return model
+def _best_of(done: Path) -> ExpertScore:
+    try:
+        return ExpertScore(**json.loads(done.read_text(encoding="utf-8"))["best"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidDatasetError(
+            f"{done} is not the record of a trained expert ({error}); delete {done.parent} to "
+            "train it anew"
+        ) from None
 
 
-class _Evaluation(BaseCallback):
-    """Scores, keeps the best policy, and leaves a checkpoint to resume from."""
+class _Training(BaseCallback):
+    """Scores, keeps the best policy, and leaves a checkpoint to resume from.
 
-    def __init__(self, family: str, cfg: ExpertCfg, home: Path, progress: Progress) -> None:
+    It does so between two steps of learning, and all rows then begin new trajectories: the state of
+    the simulation is no part of a checkpoint.
+    """
+
+    board: Board
+
+    def __init__(
+        self, family: str, cfg: ExpertCfg, home: Path, state: SacState, progress: Progress
+    ) -> None:
         super().__init__()
+        self.checkpoint = home / "checkpoint.pt"
         self._family, self._cfg, self._home, self._progress = family, cfg, home, progress
-        self._scores = home / "scores.json"
-        self._history: list[dict[str, float]] = (
-            json.loads(self._scores.read_text()) if self._scores.exists() else []
-        )
-        scores = [
-            ExpertScore(**{k: v for k, v in row.items() if k != "steps"}) for row in self._history
-        ]
-        self.best = max(scores, key=lambda s: s.merit, default=ExpertScore.none())
+        self._state = state
+        self._history: list[dict[str, float]] = []
+
+    @property
+    def best(self) -> ExpertScore:
+        """The score of the best policy so far."""
+        return max(map(_score, self._history), key=lambda s: s.merit, default=ExpertScore.none())
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the rest of the training depends on."""
+        return {"sac": self._state.state_dict(), "history": self._history}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on exactly as the training that `state` was taken from would have."""
+        self._state.load_state_dict(state["sac"])
+        self._history = state["history"]
+
+    def refuse_divergence(self) -> None:
+        """Stop a training whose weights are no longer finite.
+
+        Raises:
+            DivergedError: they are not.
+        """
+        if not self._state.is_finite():
+            replay = "the same command replays it from the seed"
+            if has_checkpoint(self.checkpoint):
+                replay = f"{self.checkpoint} holds the state that replays it"
+            raise DivergedError(
+                f"expert {self._family}, step {self._state.steps}: a weight is not finite; {replay}"
+            )
 
     def _on_step(self) -> bool:
-        rows = self._cfg.env.rows
+        return True
+
+    def _on_rollout_start(self) -> None:
+        self.refuse_divergence()
+        rows, steps = self._cfg.env.rows, self._state.steps
         every = max(self._cfg.evaluate_every // rows, 1) * rows
-        if self.num_timesteps % every and self.num_timesteps < self._cfg.steps:
-            return True
+        if steps % every == 0 and steps > self._evaluated:
+            self._evaluate()
+            self._state.begin_trajectories()
+
+    def _on_training_end(self) -> None:
+        self.refuse_divergence()
+        if self._state.steps > self._evaluated:
+            self._evaluate()
+
+    @property
+    def _evaluated(self) -> int:
+        return int(self._history[-1]["steps"]) if self._history else 0
+
+    def _evaluate(self) -> None:
+        steps = self._state.steps
         assert isinstance(self.model, SAC)
-        score = evaluate_expert(Expert(self._family, self.model), self._cfg)
+        score = evaluate_expert(Expert(self._family, self.model.policy.state_dict()), self._cfg)
         if score.merit >= self.best.merit:
-            self.best = score
-            self.model.save(self._home / "best.zip")
-        self._history.append({"steps": self.num_timesteps, **score._asdict()})
-        self._scores.write_text(json.dumps(self._history, indent=1))
-        for name, value in score._asdict().items():
-            self.logger.record(f"evaluation/{name}", value)
+            with written_whole(self._home / "best.zip") as file:
+                self.model.save(file)  # type: ignore[arg-type]
+        self._history.append({"steps": steps, **score._asdict()})
+        with written_whole(self._home / "scores.json") as file:
+            file.write(json.dumps(self._history, indent=1).encode())
+        save_checkpoint(self.state_dict(), self.checkpoint)
         env = self.training_env
         assert isinstance(env, ExpertEnv)
-        for name, value in env.last_terms.items():
-            self.logger.record(f"reward/{name}", value)
-        self.logger.dump(self.num_timesteps)
-        self._checkpoint()
+        self.board.write(
+            steps,
+            {f"evaluation/{name}": value for name, value in score._asdict().items()}
+            | {f"reward/{name}": value for name, value in env.last_terms.items()}
+            | {n: float(v) for n, v in self.logger.name_to_value.items() if n.startswith("train/")},
+        )
         self._progress(
-            self.num_timesteps,
+            steps,
             self._cfg.steps,
             f"success {score.success:.0%}, strict {score.strict_success:.0%}, "
             f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
             f"{score.disturbed_force:.0f} N",
         )
-        return True
 
-    def _checkpoint(self) -> None:
-        assert isinstance(self.model, SAC)
-        fresh, checkpoint = self._home / "checkpoint.new", self._home / "checkpoint"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
-        self.model.save(fresh / "model.zip")
-        self.model.save_replay_buffer(fresh / "replay.pkl")
-        (fresh / "complete").touch()
-        shutil.rmtree(checkpoint, ignore_errors=True)
-        fresh.rename(checkpoint)
+
+def _score(row: dict[str, float]) -> ExpertScore:
+    return ExpertScore(**{name: row[name] for name in ExpertScore._fields})

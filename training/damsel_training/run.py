@@ -2,9 +2,9 @@
 
     <run>/run.yaml          the resolved configuration
     <run>/commit            the code that began it
-    <run>/experts/<family>  best.zip, scores.json, tensorboard/
+    <run>/experts/<family>  best.zip, scores.json, tensorboard/; checkpoint.pt until done.json
     <run>/dataset.npz       roll-outs of the experts
-    <run>/meta              checkpoint.pt, metrics.csv, tensorboard/
+    <run>/meta              checkpoint.pt and the one before, metrics.csv, tensorboard/
     <run>/bundle            the model bundle
     <run>/evaluation.json   one record a task
 
@@ -35,6 +35,7 @@ from damsel_training.dataset import CollectCfg
 from damsel_training.errors import RunInUseError
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.experts import ExpertCfg
+from damsel_training.files import written_whole
 
 __all__ = ["PRESETS", "RunCfg", "RunFolder", "plain"]
 
@@ -138,10 +139,10 @@ class RunFolder:
         path = self.root / "run.yaml"
         wanted = plain(cfg)
         if not path.exists():
-            staged = path.with_suffix(".partial")
-            staged.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
-            self._commit.write_text(_commit_now() + "\n", encoding="utf-8")
-            staged.replace(path)
+            with written_whole(self._commit) as file:
+                file.write(f"{_commit_now()}\n".encode())
+            with written_whole(path) as file:
+                file.write(yaml.safe_dump(wanted, sort_keys=False).encode())
             return
         found = read_yaml(path, "run configuration", InvalidConfigError)
         if found != wanted:

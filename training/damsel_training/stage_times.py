@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from damsel_training.checkpoints import append_csv
+from damsel_training.metrics import append_csv
 
 __all__ = ["seconds_by_stage", "timed"]
 

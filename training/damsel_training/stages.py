@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import copy
-import multiprocessing
 import os
-import queue
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from damsel.families import FAMILIES
 from damsel.tasks import training_tasks
-from damsel_training.checkpoints import append_csv, load_checkpoint, save_checkpoint
+from damsel_training.checkpoints import resume, save_checkpoint
 from damsel_training.damsel import MetaLearner
 from damsel_training.dataset import ExpertDataset, collect_dataset
+from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.errors import DivergedError, MissingStageError
 from damsel_training.experts import Expert, ExpertCfg, train_expert
 from damsel_training.export import export_bundle
+from damsel_training.metrics import Board, append_csv, rewind_csv
 from damsel_training.progress import Progress
 from damsel_training.run import RunCfg, RunFolder, plain
-from damsel_training.workers import cores, worker_pool
+from damsel_training.workers import LocalWorkers, cores
 
 __all__ = ["collect", "experts", "export", "meta"]
-
-_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -40,44 +36,43 @@ class _ExpertJob:
 
 
 def experts(
-    cfg: RunCfg, folder: RunFolder, progress: Progress, families: Sequence[str] = tuple(FAMILIES)
+    cfg: RunCfg,
+    folder: RunFolder,
+    progress: Progress,
+    families: Sequence[str] = tuple(FAMILIES),
+    workers: Workers | None = None,
 ) -> None:
-    """Train the experts of some families, as many at a time as there are cores."""
+    """Train the experts of some families, as many at a time as there are workers or cores."""
     bars = {name: progress.bar(f"expert {name}", cfg.experts[name].steps) for name in families}
-    context = multiprocessing.get_context("spawn")
-    workers = min(len(families), cores())
     # The longest first, so that the others fill the gaps.
     order = sorted(families, key=lambda name: -cfg.experts[name].steps)
-    with context.Manager() as manager, worker_pool(workers) as pool:
-        news = manager.Queue()
-        running = [
-            pool.submit(
-                _train_expert, _ExpertJob(name, cfg.experts[name], folder.experts, cfg.seed), news
-            )
+    run_jobs(
+        _train_expert,
+        {
+            name: _ExpertJob(name, cfg.experts[name], folder.experts / name, cfg.seed)
             for name in order
-        ]
-        while not all(future.done() for future in running) or not news.empty():
-            try:
-                name, done, note = news.get(timeout=_POLL_S)
-                bars[name](done, note)
-            except queue.Empty:
-                continue
-        for future in running:
-            future.result()
+        },
+        workers or LocalWorkers(min(len(families), cores())),
+        heard=lambda name, news: bars[name](*news),
+    )
 
 
-def _train_expert(job: _ExpertJob, news: Any) -> None:
+def _train_expert(job: _ExpertJob, tell: Tell) -> None:
     torch.set_num_threads(1)
-
-    def report(done: int, total: int, note: str) -> None:
-        news.put((job.family, min(done, total), note))
-
-    score = train_expert(job.family, job.cfg, job.folder, job.seed, report)
-    report(
-        job.cfg.steps,
-        job.cfg.steps,
-        f"best: success {score.success:.0%}, strict {score.strict_success:.0%}, "
-        f"peak force {score.peak_force:.0f} N",
+    score = train_expert(
+        job.family,
+        job.cfg,
+        job.folder.parent,
+        job.seed,
+        lambda done, total, note: tell((min(done, total), note)),
+    )
+    steps = job.cfg.steps
+    tell(
+        (
+            steps,
+            f"best: success {score.success:.0%}, strict {score.strict_success:.0%}, "
+            f"peak force {score.peak_force:.0f} N",
+        )
     )
 
 
@@ -110,21 +105,20 @@ def meta(
     torch.manual_seed(cfg.seed)
     folder.meta.mkdir(exist_ok=True)
     learner = learner_class(cfg.damsel, training_tasks(), _load_experts(folder), cfg.rng("meta"))
-    if not _resume(learner, folder):
+    table = folder.meta / "metrics.csv"
+    if not resume(learner, folder.meta / "checkpoint.pt"):
         if not folder.dataset.exists():
             raise MissingStageError(
                 f"no data set at {folder.dataset}; run `damsel-train collect` first"
             )
         learner.store(ExpertDataset.load(folder.dataset, len(learner.tasks)))
+    rewind_csv(table, "iteration", learner.iteration)
     bar(learner.iteration, "")
-    with SummaryWriter(str(folder.meta / "tensorboard")) as board:
+    with Board(folder.meta / "tensorboard", learner.iteration) as board:
         while learner.iteration < cfg.damsel.iterations:
             metrics = _iterate(learner, folder)
-            for name, value in metrics.items():
-                board.add_scalar(name, value, learner.iteration)
-            append_csv(
-                folder.meta / "metrics.csv", {"iteration": float(learner.iteration)} | metrics
-            )
+            board.write(learner.iteration, metrics)
+            append_csv(table, {"iteration": float(learner.iteration)} | metrics)
             save_checkpoint(learner.state_dict(), folder.meta / "checkpoint.pt")
             last = max(cfg.damsel.collect_rounds - 1, 1)
             distances = ", ".join(
@@ -146,21 +140,12 @@ def _iterate(learner: MetaLearner, folder: RunFolder) -> dict[str, float]:
     return {f"loss/{name}": value for name, value in losses.items()} | learner.collect()
 
 
-def _resume(learner: MetaLearner, folder: RunFolder) -> bool:
-    path = folder.meta / "checkpoint.pt"
-    if not path.exists():
-        return False
-    learner.load_state_dict(load_checkpoint(path))
-    return True
-
-
 def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = None) -> Path:
     """Write the bundle of the newest checkpoint; returns its folder."""
     path = folder.meta / "checkpoint.pt"
-    if not path.exists():
-        raise MissingStageError(f"no checkpoint at {path}; run `damsel-train meta` first")
     learner = MetaLearner(cfg.damsel, training_tasks(), {}, cfg.rng("export"))
-    learner.load_state_dict(load_checkpoint(path))
+    if not resume(learner, path):
+        raise MissingStageError(f"no checkpoint at {path}; run `damsel-train meta` first")
     target = output or folder.bundle
     export_bundle(
         target,

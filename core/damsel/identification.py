@@ -1,0 +1,60 @@
+"""Line 4 of Algorithm 2: the family of a hidden task, from one probe of each.
+
+Where only one probe was rewarded, the best average return names the family. Noise in the positions
+that rewards are measured from rewards every probe, and an object at rest may then return more than
+one that a probe moves past its goal. What noise does not do is follow the object: in the probe of
+the task's own family the reward changes as its object moves, in the others it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from damsel.families import FAMILIES
+from damsel.observation import Trajectory
+
+__all__ = ["identify", "reward_following"]
+
+_GROUPS = 5
+
+
+def reward_following(probe: Trajectory, family: str) -> float:
+    """How much of a probe's reward goes along with its object: 0 or less if none does.
+
+    The sum of squares between groups of steps with equally displaced objects, less what white
+    noise would give: a one-way analysis of variance.
+
+    Args:
+        probe: A trajectory.
+        family: Whose object.
+    """
+    states = FAMILIES[family].state(probe.observations).reshape(len(probe) + 1, -1)
+    displacement = np.linalg.norm(states[1:] - states[0], axis=1)
+    order = np.argsort(displacement, kind="stable")
+    if len(probe) <= _GROUPS or np.ptp(displacement) <= FAMILIES[family].rest_tolerance:
+        return 0.0
+    groups: list[NDArray[np.float64]] = np.array_split(probe.rewards[order], _GROUPS)
+    mean = float(probe.rewards.mean())
+    between = sum(len(group) * (float(group.mean()) - mean) ** 2 for group in groups)
+    within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
+    return between - (_GROUPS - 1) * within / (len(probe) - _GROUPS)
+
+
+def identify(probes: Sequence[Trajectory], families: Sequence[str]) -> str:
+    """The family whose probe tells most about the task.
+
+    Args:
+        probes: One trajectory a family.
+        families: Their names, in that order.
+    """
+    rewarded = sum(bool(probe.rewards.any()) for probe in probes)
+
+    def merit(index: int) -> tuple[float, float]:
+        probe = probes[index]
+        following = reward_following(probe, families[index]) if rewarded > 1 else 0.0
+        return following, probe.average_return
+
+    return families[max(range(len(probes)), key=merit)]

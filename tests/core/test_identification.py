@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from damsel.families import FAMILIES
+from damsel.identification import identify, reward_following
+from damsel.observation import Trajectory
+from damsel.tasks import Task, reward
+from tests.support.observations import observation_of
+
+NAMES = tuple(FAMILIES)
+STEPS = 100
+
+
+def probe(task: Task, family: str, noise_m: float, rng: np.random.Generator) -> Trajectory:
+    """The family's object moves from step 20 to 50, past any goal; rewards are the task's."""
+    extent = np.clip((np.arange(STEPS + 1) - 20) / 30, 0.0, 1.0)
+    reach = {"push": [0.2, 0.0], "door": [0.7], "drawer": [0.14]}[family]
+    truth = np.stack([observation_of(**{family: part * np.array(reach)}) for part in extent])
+    seen = truth + noise_m * rng.standard_normal(truth.shape)
+    return Trajectory(seen, np.zeros((STEPS, 3)), np.array(reward(seen, task))[1:])
+
+
+def probes(task: Task, noise_m: float = 0.0, seed: int = 0) -> list[Trajectory]:
+    rng = np.random.default_rng(seed)
+    return [probe(task, name, noise_m, rng) for name in NAMES]
+
+
+TASKS = [
+    Task("push", (0.15, 0.08)),
+    Task("door", (0.08,)),
+    Task("door", (0.6,)),
+    Task("drawer", (0.02,)),
+    Task("drawer", (0.1,)),
+]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
+@pytest.mark.parametrize("noise_m", [0.0, 0.002, 0.005])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_family_is_found_in_noise(task: Task, noise_m: float, seed: int) -> None:
+    assert identify(probes(task, noise_m, seed), NAMES) == task.family
+
+
+def test_noise_would_mislead_the_average_return() -> None:
+    """The case that `reward_following` is for exists."""
+    misled = 0
+    for seed in range(20):
+        returns = [each.average_return for each in probes(Task("drawer", (0.02,)), 0.005, seed)]
+        misled += int(np.argmax(returns)) != NAMES.index("drawer")
+    assert misled >= 5
+
+
+def test_without_any_reward_the_first_family_is_as_good_as_any() -> None:
+    still = Trajectory(np.stack([observation_of()] * 11), np.zeros((10, 3)), np.zeros(10))
+    assert identify([still] * 3, NAMES) == NAMES[0]
+
+
+def test_among_objects_at_rest_the_best_average_return_decides() -> None:
+    made = [
+        Trajectory(np.stack([observation_of()] * 11), np.zeros((10, 3)), np.full(10, value))
+        for value in (0.1, 0.3, 0.2)
+    ]
+    assert identify(made, NAMES) == NAMES[1]
+
+
+def test_reward_that_ignores_the_object_does_not_follow_it() -> None:
+    rng = np.random.default_rng(0)
+    following = []
+    for _ in range(200):
+        moved = probe(Task("push", (0.2, 0.0)), "door", 0.0, rng)
+        noisy = Trajectory(moved.observations, moved.actions, rng.random(STEPS))
+        following.append(reward_following(noisy, "door"))
+    assert abs(np.mean(following)) < 0.05
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 6])
+def test_short_probes_are_no_trouble(steps: int) -> None:
+    rng = np.random.default_rng(0)
+    whole = probe(Task("door", (0.5,)), "door", 0.001, rng)
+    short = Trajectory(
+        whole.observations[: steps + 1], whole.actions[:steps], whole.rewards[:steps]
+    )
+    assert np.isfinite(reward_following(short, "door"))

@@ -26,7 +26,6 @@ __all__ = [
     "DESCRIBING_PARAMETERS",
     "FRAME_BASE",
     "ROBOT_DIAGNOSTICS",
-    "age_of",
     "applied_from_message",
     "applied_to_message",
     "command_to_message",
@@ -40,6 +39,7 @@ __all__ = [
     "progress_to_message",
     "reward_to_message",
     "rewarded_from_message",
+    "stamp_s",
     "transform_from_pose",
 ]
 
@@ -248,6 +248,6 @@ def pose_to_message(
     return message
 
 
-def age_of(stamp: Time, now: Time) -> float:
-    """Return how long before `now` a stamp is, seconds; negative if it is later."""
-    return float(now.sec - stamp.sec) + 1e-9 * float(now.nanosec - stamp.nanosec)
+def stamp_s(stamp: Time) -> float:
+    """Return a stamp in seconds of the clock that made it."""
+    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)

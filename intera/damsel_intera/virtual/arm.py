@@ -55,7 +55,12 @@ class ArmPhysics:
 
 
 class VirtualArm:
-    """One scene; `tick` moves it on by 10 ms."""
+    """One scene; `tick` moves it on by 10 ms.
+
+    Attributes:
+        contact_force_n: largest force on hand or arm during the latest tick, newtons.
+        peak_force_n: the largest since the objects were last put back, newtons.
+    """
 
     def __init__(self, physics: ArmPhysics | None = None) -> None:
         self.physics = physics or ArmPhysics()
@@ -72,7 +77,7 @@ class VirtualArm:
             ),
         )
         self.data = mujoco.MjData(self.model)
-        self.peak_force_n = 0.0
+        self.contact_force_n = self.peak_force_n = 0.0
         self._waiting: list[JointCommand] = []
         mujoco.mj_setState(self.model, self.data, self._rest, _FULL_PHYSICS)
         mujoco.mj_forward(self.model, self.data)
@@ -120,10 +125,12 @@ class VirtualArm:
             self.set_point.velocities[None, None],
             before[None],
         )
+        self.contact_force_n = 0.0
         for targets in control[0]:
             self.data.ctrl[:_JOINTS] = targets
             mujoco.mj_step(self.model, self.data)
-            self.peak_force_n = max(self.peak_force_n, self._contact_force())
+            self.contact_force_n = max(self.contact_force_n, self._contact_force())
+        self.peak_force_n = max(self.peak_force_n, self.contact_force_n)
 
     def _contact_force(self) -> float:
         arm = float(np.linalg.norm(self.data.sensor("arm_force").data))

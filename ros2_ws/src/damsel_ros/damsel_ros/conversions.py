@@ -26,7 +26,6 @@ __all__ = [
     "DESCRIBING_PARAMETERS",
     "FRAME_BASE",
     "ROBOT_DIAGNOSTICS",
-    "age_of",
     "applied_from_message",
     "applied_to_message",
     "command_to_message",
@@ -41,6 +40,7 @@ __all__ = [
     "progress_to_message",
     "reward_to_message",
     "rewarded_from_message",
+    "stamp_s",
     "time_of",
     "transform_from_pose",
 ]
@@ -257,12 +257,12 @@ def pose_to_message(
     return message
 
 
+def stamp_s(stamp: Time) -> float:
+    """Return a stamp in seconds of the clock that made it."""
+    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
+
+
 def time_of(seconds: float) -> Time:
     """Return the stamp of a time in seconds since the epoch."""
     nanoseconds = round(1e9 * seconds)
     return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
-
-
-def age_of(stamp: Time, now: Time) -> float:
-    """Return how long before `now` a stamp is, seconds; negative if it is later."""
-    return float(now.sec - stamp.sec) + 1e-9 * float(now.nanosec - stamp.nanosec)

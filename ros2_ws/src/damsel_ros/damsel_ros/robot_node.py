@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from random import SystemRandom
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor
@@ -37,6 +38,7 @@ from damsel_ros.node_main import run_nodes
 from damsel_ros.parameters import Parameter, declare_parameters
 from damsel_ros.qos import COMMAND, JOINTS, STANDARD, STREAM, TICKS
 from damsel_ros.robot_loop import Mode, Phase, RobotEvent, RobotLoop
+from damsel_ros.steady import steady_timer
 
 __all__ = ["RobotNode", "main"]
 
@@ -109,7 +111,7 @@ class RobotNode(LifecycleNode):
         # A reset that a person takes part in must not keep the node from its other work.
         self.create_service(Reset, "reset", self._on_reset, callback_group=ReentrantCallbackGroup())
         self.create_service(Trigger, "hold", self._on_hold)
-        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+        steady_timer(self, _DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._joint_state_period_s = 1.0 / values["joint_state_rate_hz"]
         self._attended = self._robot if isinstance(self._robot, AttendedRobot) else None
         if self._attended is not None:
@@ -137,7 +139,7 @@ class RobotNode(LifecycleNode):
             mode=self._mode,
             command_timeout_s=self._command_timeout_s,
             # A restarted node must not reuse ids that are still latched on `reward`.
-            first_trajectory=time.time_ns() // 1_000_000 % 0xFFFFFFFF + 1,
+            first_trajectory=SystemRandom().randint(1, 0xFFFFFFFF),
         )
         return super().on_configure(state)
 
@@ -145,8 +147,8 @@ class RobotNode(LifecycleNode):
         """Let resets and commands move the arm."""
         realtime = self._mode is Mode.REALTIME
         period_s = self._description.control_period_s if realtime else _WATCHDOG_PERIOD_S
-        self._tick_timer = self.create_timer(period_s, self._on_tick)
-        self._joint_timer = self.create_timer(self._joint_state_period_s, self._on_joint_timer)
+        self._tick_timer = steady_timer(self, period_s, self._on_tick)
+        self._joint_timer = steady_timer(self, self._joint_state_period_s, self._on_joint_timer)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from damsel.errors import RobotError
 from damsel_intera.client import Client
+from damsel_intera.realtime import hurry
 from damsel_ros.backends.arm_motion import ArmMotion, MotionMode
 from damsel_ros.backends.base import JointStates, JointTick
-from damsel_ros.backends.realtime import hurry
 from damsel_ros.backends.server_talk import ServerTalk
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.backends.tick_clock import TickClock
@@ -175,11 +175,11 @@ class ArmLink:
         """What a person would want to know of the link and the arm."""
         with self._lock:
             state = self._guard.state
-            median, p99, largest = (1000 * value for value in self._clock.jitter_s())
+            jitter_ms = (f"{1000 * value:.2f}" for value in self._clock.jitter_s())
             values = {
                 "motion": self._motion.mode.value,
                 "state age [ms]": f"{1000 * self._guard.age_s(time.monotonic()):.1f}",
-                "command lateness p50, p99, max [ms]": f"{median:.2f}, {p99:.2f}, {largest:.2f}",
+                "command lateness p50, p99, p99.9, max [ms]": ", ".join(jitter_ms),
                 "ticks missed": str(self._clock.missed),
                 "command thread": self._scheduling,
                 "invalid messages": str(self._talk.invalid_messages),

@@ -205,6 +205,13 @@ class AttendedRobot(Robot, Protocol):
         """
         ...
 
-    def see_object(self, name: str, frame_id: str, marker: RigidTransform, age_s: float) -> None:
-        """Take the pose of an object's marker in a frame, measured `age_s` ago."""
+    def see_object(self, name: str, frame_id: str, marker: RigidTransform, stamp_s: float) -> None:
+        """Take the pose of an object's marker in a frame.
+
+        Args:
+            name: Of the object.
+            frame_id: Of the frame.
+            marker: The marker in it.
+            stamp_s: When it was measured, seconds of the camera's own clock.
+        """
         ...

@@ -29,6 +29,7 @@ _OPTIONS = {
     "bundle": ("", "Model bundle; empty for models/default."),
     "iterations": ("4", "Adaptation trajectories at most."),
     "json": ("", "File for the result; empty for none."),
+    "record": ("", "New MCAP file for a recording; empty for none."),
 }
 
 

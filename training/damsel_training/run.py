@@ -20,7 +20,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ import yaml
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.safe_yaml import read_yaml
+from damsel_sim.arm_parameters import ArmParameters
+from damsel_sim.randomisation import RandomisationCfg
 from damsel_training.damsel import DamselCfg
 from damsel_training.dataset import CollectCfg
 from damsel_training.errors import RunInUseError
@@ -50,6 +52,8 @@ class RunCfg:
         experts: by family.
         collect: the data set.
         damsel: meta-training.
+        arm: the arm that is simulated, as fitted to recordings; None for the nominal one. Set it
+            with `on_arm`, which tells every stage.
     """
 
     preset: str
@@ -59,10 +63,25 @@ class RunCfg:
     )
     collect: CollectCfg = field(default_factory=CollectCfg)
     damsel: DamselCfg = field(default_factory=DamselCfg)
+    arm: ArmParameters | None = None
 
     def rng(self, stage: str) -> np.random.Generator:
         """The generator of a stage."""
         return np.random.default_rng([self.seed, *stage.encode()])
+
+    def on_arm(self, arm: ArmParameters) -> RunCfg:
+        """The same run on another arm, which physics are randomised around."""
+
+        def around(cfg: RandomisationCfg) -> RandomisationCfg:
+            return replace(cfg, arm=arm)
+
+        experts = {
+            name: replace(cfg, env=replace(cfg.env, randomisation=around(cfg.env.randomisation)))
+            for name, cfg in self.experts.items()
+        }
+        damsel = replace(self.damsel, randomisation=around(self.damsel.randomisation))
+        collect = replace(self.collect, arm=arm)
+        return replace(self, experts=experts, collect=collect, damsel=damsel, arm=arm)
 
 
 _SMOKE_EXPERT = ExpertCfg(steps=6_400, evaluate_every=3_200, evaluation_goals=8)
@@ -153,9 +172,10 @@ class RunFolder:
 
 
 def plain(value: Any) -> Any:
-    """A configuration as plain data that YAML can hold."""
+    """A configuration as plain data that YAML can hold; fields that are None are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        entries = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: plain(entry) for name, entry in entries.items() if entry is not None}
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

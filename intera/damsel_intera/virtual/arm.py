@@ -13,6 +13,7 @@ from damsel.scene import door_handle_position, drawer_handle_position
 from damsel_intera.errors import SettingError
 from damsel_intera.virtual.commands import JointCommand, SetPoint
 from damsel_intera.wire import ObjectPose, ObjectPoses
+from damsel_sim.arm_parameters import ArmParameters, apply_arm
 from damsel_sim.physics import JointServo, TabletopPhysics, load_model
 
 __all__ = ["TICK_S", "ArmPhysics", "VirtualArm"]
@@ -67,7 +68,14 @@ class VirtualArm:
         # The joints' own controllers know the nominal arm only.
         self._servo = JointServo(self.model, self._substeps, TICK_S)
         self._rest = TabletopPhysics(1, model=load_model()).state[0].copy()
-        _change(self.model, self.physics)
+        apply_arm(
+            self.model,
+            ArmParameters(
+                friction=self.physics.friction,
+                damping_scale=self.physics.damping_scale,
+                gain_scale=self.physics.gain_scale,
+            ),
+        )
         self.data = mujoco.MjData(self.model)
         self.contact_force_n = self.peak_force_n = 0.0
         self._waiting: list[JointCommand] = []
@@ -161,10 +169,3 @@ class VirtualArm:
 
 def _pose(name: str, position: Array, quaternion: Array) -> ObjectPose:
     return ObjectPose(name, tuple(map(float, position)), tuple(map(float, quaternion)))
-
-
-def _change(model: mujoco.MjModel, physics: ArmPhysics) -> None:
-    model.dof_damping[:_JOINTS] *= physics.damping_scale
-    model.dof_frictionloss[:_JOINTS] += physics.friction * model.actuator_forcerange[:_JOINTS, 1]
-    model.actuator_gainprm[:_JOINTS, 0] *= physics.gain_scale
-    model.actuator_biasprm[:_JOINTS, 1:3] *= physics.gain_scale

@@ -171,7 +171,7 @@ class VirtualSawyer:
             if now_s < next_s:
                 time.sleep(next_s - now_s)
             with self._lock:
-                self._tick(ticks)
+                self._tick(ticks, next_s)
             next_s += TICK_S
             ticks += 1
         self._control.close()
@@ -183,7 +183,7 @@ class VirtualSawyer:
         """End `run`."""
         self._running = False
 
-    def _tick(self, ticks: int) -> None:
+    def _tick(self, ticks: int, due_s: float) -> None:
         now_s = time.monotonic()
         self._control.serve()
         before = replace(self._assembly)
@@ -191,14 +191,16 @@ class VirtualSawyer:
         collided = now_s < self._collision_until_s
         if collided or not self._assembly.ready:
             self._arm.freeze()
-        self._arm.tick(now_s)
+        # The controllers of a robot keep their beat. So does this arm's time, and so do its stamps,
+        # where this process is late.
+        self._arm.tick(due_s)
         if self._arm.contact_force_n > self._collision_force_n:
             self._log.rarely("collision", f"a contact with {self._arm.contact_force_n:.0f} N")
             self._collision_until_s = max(self._collision_until_s, now_s + _COLLISION_S)
             collided = True
         if self._silent:
             return
-        self._publish_joints(now_s)
+        self._publish_joints(now_s, max(0.0, now_s - due_s))
         self._topics.publish_endpoints(self._arm)
         changed = collided != self._collided or before != self._assembly
         self._collided = collided
@@ -208,9 +210,9 @@ class VirtualSawyer:
         if ticks % _OBJECTS_EVERY == 0:
             self._publish_objects()
 
-    def _publish_joints(self, now_s: float) -> None:
+    def _publish_joints(self, now_s: float, late_s: float) -> None:
         message = self._topics.joint_state(self._arm)
-        message.header.stamp += self._rospy.Duration.from_sec(self._faults.clock_s)
+        message.header.stamp += self._rospy.Duration.from_sec(self._faults.clock_s - late_s)
         if self._faults.invalid:
             message.position = [float("nan")] * len(message.position)
         for due in self._faults.pass_on(message, now_s):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Sequence
 
 from damsel_intera.errors import InteraError, NoAnswerError, RobotPortError
 from damsel_intera.transport import Addresses
@@ -106,15 +106,19 @@ class Rehearsal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, robot: str = "topics") -> None:
+    def start(self, robot: str = "topics", arm: Sequence[str] = ()) -> None:
         """Start everything, and wait for it.
+
+        Args:
+            robot: how the server speaks to the robot.
+            arm: further arguments of the virtual robot.
 
         Raises:
             InteraError: If something does not come up; its log says why.
         """
         self.start_roscore()
         # The SDK gives up at once on a robot that is not there yet.
-        self.start_robot(wait=robot == "sdk")
+        self.start_robot(*arm, wait=robot == "sdk")
         self.start_server(robot)
         self.await_robot()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from damsel.rigid import RigidTransform
 from damsel_ros.backends.arm_link import ArmLink, Wish
 from damsel_ros.backends.arm_motion import ArmMotion
 from damsel_ros.backends.attended_reset import AttendedReset
-from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription
+from damsel_ros.backends.base import AppliedStep, JointStates, JointTick, RobotDescription
 from damsel_ros.backends.pose_clock import PoseClock
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
 from damsel_ros.backends.server_talk import connect_client
@@ -135,6 +135,10 @@ class SawyerBackend:
     def joint_states(self) -> JointStates:
         """Return the newest joint states."""
         return JointStates(*self._link.measured())
+
+    def joint_ticks(self) -> Sequence[JointTick]:
+        """Return the ticks since the last call; measurements carry the robot's own stamps."""
+        return self._link.joint_ticks()
 
     def diagnostics(self) -> Mapping[str, str]:
         """Return how arm, link and perception are."""

@@ -1,29 +1,34 @@
-# damsel on an installed ROS 2 Jazzy, with `ros2 launch`:
+# The ROS 2 side on an installed ROS 2 Jazzy, with `ros2 launch`:
 #
 #   docker build -t damsel .
-#   docker run --rm damsel
-#   docker run --rm damsel make adapt FAMILY=push GOAL=0.17,-0.04
+#   docker run --rm damsel                                         # adapts in simulation
+#   docker run --rm damsel damsel-adapt --family push --goal 0.17,-0.04
 #   docker run --rm damsel ros2 launch damsel_ros adapt.launch.py family:=drawer goal:=0.1
-FROM ros:jazzy-ros-base
-
-RUN apt-get update \
- && apt-get install -y --no-install-recommends build-essential python3-dev python3-venv \
- && rm -rf /var/lib/apt/lists/*
-
+#
+# On a physical Sawyer, with your own parameters, keys and calibration in ./lab:
+#
+#   docker run --rm -it --network host --ulimit rtprio=30 --cap-add SYS_NICE \
+#     -v ./lab:/lab:ro damsel damsel-adapt --robot sawyer --parameters /lab/lab.yaml
+#
+# Every step is a script of this repository, which its tests and its CI run, too.
+FROM ros:jazzy-ros-base AS build
 WORKDIR /opt/damsel
+ENV PIP_NO_CACHE_DIR=1
+COPY scripts/install_build_tools scripts/make_image_user scripts/
+RUN scripts/install_build_tools
+RUN scripts/make_image_user /opt/damsel
+USER damsel
+COPY --chown=damsel . .
+RUN scripts/build_with_sourced_ros2
 
-COPY scripts/install_rendering scripts/
-RUN scripts/install_rendering && rm -rf /var/lib/apt/lists/*
-
-COPY . .
-
-# The same set-up as everywhere; it finds the ROS 2 that is sourced.
-RUN . /opt/ros/jazzy/setup.sh && make setup-run
-
-# The image's entry point sources ROS 2; `ros2 launch` also wants our workspace.
-RUN sed -i 's|^exec |. /opt/damsel/ros2_ws/install/setup.bash --\nexec |' /ros_entrypoint.sh
-
+FROM ros:jazzy-ros-base
+WORKDIR /opt/damsel
+COPY scripts/install_rendering scripts/make_image_user scripts/
+RUN scripts/install_rendering
+RUN scripts/make_image_user /opt/damsel
+COPY --from=build --chown=damsel /opt/damsel .
+USER damsel
 ENV MUJOCO_GL=egl \
     ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
-
-CMD ["make", "adapt"]
+ENTRYPOINT ["scripts/entry_point"]
+CMD ["damsel-adapt"]

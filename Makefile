@@ -24,7 +24,8 @@ rehearse: setup-run ## the same as adapt, through a virtual Sawyer, ROS 1 and th
 	@$(BIN)/damsel-rehearse $(if $(FAMILY),--family='$(FAMILY)') $(if $(GOAL),--goal='$(GOAL)') $(ARGS)
 
 fault-table: setup ## break everything once and write what came of it into docs/safety.md
-	@$(BIN)/python -m pytest tests/ros/test_sawyer_backend.py tests/ros/test_rehearsal.py \
+	@$(BIN)/python -m pytest tests/ros/test_sawyer_backend.py tests/ros/test_rehearsal_contact.py \
+	tests/ros/test_rehearsal_faults.py tests/ros/test_rehearsal_harmless.py \
 	-k "fault or lost" --fault-table .faults.json $(ARGS)
 	@$(BIN)/python docs/write_safety.py .faults.json
 

@@ -19,6 +19,9 @@ benchmarks:
               door-open and drawer-open, and mujoco.rollout alone, taking turns
   latency     from observation to applied command through the ROS 2 nodes, beside a bare echo of
               the same messages between two processes, taking turns
+  bridge      from observation to joint command at a virtual Sawyer, through nodes, ZeroMQ,
+              Intera server and ROS 1, beside bare hops; jitter of the 100 Hz command stream with
+              and without load (needs ROS 1, see scripts/install_ros1)
   tracking    how far the arm is from where it was told to be, and how hard it presses on what
               stands still, beside stiffer joints
   training    gradient steps per second of one core and peak memory of each learning stage
@@ -44,6 +47,12 @@ def _latency(options: Options) -> Report:
     return measure(options)
 
 
+def _bridge(options: Options) -> Report:
+    from benchmarks.bridge.bench import measure
+
+    return measure(options)
+
+
 def _tracking(options: Options) -> Report:
     from benchmarks.tracking.bench import measure
 
@@ -59,6 +68,7 @@ def _training(options: Options) -> Report:
 BENCHMARKS: dict[str, Callable[[Options], Report]] = {
     "simulation": _simulation,
     "latency": _latency,
+    "bridge": _bridge,
     "tracking": _tracking,
     "training": _training,
 }
@@ -104,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=REPOSITORY / "models" / "default",
         metavar="DIR",
-        help="model bundle that `latency` adapts with (default: models/default)",
+        help="model bundle that `latency` and `bridge` adapt with (default: models/default)",
     )
     parser.add_argument(
         "--save", action="store_true", help="keep the samples in benchmarks/results"

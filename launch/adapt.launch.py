@@ -1,6 +1,7 @@
 """One adaptation to a hidden task, from nothing running to a table.
 
 ros2 launch damsel_ros adapt.launch.py robot:=sim family:=door goal:=0.62
+ros2 launch damsel_ros adapt.launch.py robot:=sawyer parameters:=lab.yaml family:=door goal:=0.62
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from launch.substitutions import (
     ThisLaunchFileDir,
 )
 from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
 
 _OPTIONS = {
     "robot": ("sim", "The arm: sim or sawyer."),
@@ -27,6 +29,7 @@ _OPTIONS = {
     "bundle": ("", "Model bundle; empty for models/default."),
     "iterations": ("4", "Adaptation trajectories at most."),
     "json": ("", "File for the result; empty for none."),
+    "record": ("", "New MCAP file for a recording; empty for none."),
 }
 
 
@@ -41,6 +44,17 @@ def generate_launch_description() -> LaunchDescription:
             *(
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in _OPTIONS.items()
+            ),
+            # Said here as well, for `--show-args`, which does not look into what is included.
+            DeclareLaunchArgument(
+                "parameters",
+                default_value=[
+                    FindPackageShare("damsel_ros"),
+                    "/config/",
+                    LaunchConfiguration("robot"),
+                    ".yaml",
+                ],
+                description="Parameter file of your own set-up.",
             ),
             SetEnvironmentVariable(
                 "ROS_AUTOMATIC_DISCOVERY_RANGE",

@@ -28,7 +28,6 @@ class PerceptionCfg:
 
     Attributes:
         stale_s: Oldest pose that is used.
-        future_s: How far in the future a pose may be stamped: clocks of two machines differ.
         jump_m: How far apart two poses in a row may be, on top of what the object can move.
         speed_m_s: How fast an object can move; the arm's own speed bounds it.
         region_low_base: (3,), metres, lower corner of where an object can be.
@@ -36,7 +35,6 @@ class PerceptionCfg:
     """
 
     stale_s: float = 0.2
-    future_s: float = 0.05
     jump_m: float = 0.02
     speed_m_s: float = 0.6
     region_low_base: tuple[float, float, float] = (0.2, -0.7, -0.25)
@@ -47,8 +45,6 @@ class PerceptionCfg:
         for name in ("stale_s", "jump_m", "speed_m_s"):
             if not 0 < getattr(self, name) < np.inf:
                 raise InvalidConfigError(f"{name} is {getattr(self, name)}; allowed: above 0")
-        if not self.future_s >= 0:
-            raise InvalidConfigError(f"future_s is {self.future_s}; allowed: 0 or more")
         if not np.all(np.less(self.region_low_base, self.region_high_base)):
             raise InvalidConfigError("the region of the objects needs low < high")
 
@@ -61,6 +57,7 @@ class ObjectTracker:
         self._cfg = cfg
         self._position: Array | None = None
         self._measured_s = -np.inf
+        self._late_s = 0.0
         self._fault = ""
 
     @property
@@ -88,11 +85,12 @@ class ObjectTracker:
             anew: Whether somebody may have moved the object: where it was and what was wrong then
                 count for nothing.
         """
+        self._late_s = now_s - measured_s
         if measured_s <= self._measured_s:
             return
         if anew:
             self._position, self._fault = None, ""
-        problem = self._implausible(position_base, measured_s, now_s)
+        problem = self._implausible(position_base, measured_s)
         if problem:
             self._fault = self._fault or problem
             return
@@ -106,17 +104,19 @@ class ObjectTracker:
             return f"no pose of the {self._said} has come yet"
         age_s = now_s - self._measured_s
         # Not being fresh includes NaN.
-        if not age_s <= self._cfg.stale_s:
-            return f"no pose of the {self._said} for {age_s:.2f} s (allowed: {self._cfg.stale_s:g})"
-        return ""
+        if age_s <= self._cfg.stale_s:
+            return ""
+        if self._late_s > self._cfg.stale_s:
+            return (
+                f"poses of the {self._said} come {self._late_s:.2f} s late, or the clock that "
+                f"stamps them was set back (allowed: {self._cfg.stale_s:g} s)"
+            )
+        return f"no pose of the {self._said} for {age_s:.2f} s (allowed: {self._cfg.stale_s:g})"
 
-    def _implausible(self, position: Array, measured_s: float, now_s: float) -> str:
+    def _implausible(self, position: Array, measured_s: float) -> str:
         cfg = self._cfg
         if not np.isfinite(position).all():
             return f"a pose of the {self._said} is not finite"
-        if measured_s > now_s + cfg.future_s:
-            ahead_s = measured_s - now_s
-            return f"a pose of the {self._said} is stamped {ahead_s:.2f} s in the future"
         if np.any(position < cfg.region_low_base) or np.any(position > cfg.region_high_base):
             return f"the {self._said} is seen at {_text(position)}, where it cannot be"
         if self._position is not None:

@@ -23,6 +23,7 @@ from damsel_intera.errors import InteraError, RobotPortError, WireError
 from damsel_intera.keys import load_key
 from damsel_intera.logbook import Logbook
 from damsel_intera.operations import Operations
+from damsel_intera.realtime import hurry
 from damsel_intera.reasons import HoldReason, Refusal
 from damsel_intera.robot import SUPPORTED_VERSIONS, RobotPort, RobotState, supported
 from damsel_intera.settings import ServerCfg
@@ -80,6 +81,10 @@ class Server:
         """End the loop, from a signal or another thread; the arm is told to hold."""
         self._running = False
         self._wake()
+
+    def note(self, text: str) -> None:
+        """Write a line to the server's log."""
+        self._log.note(text)
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # full: it will wake anyway
@@ -239,6 +244,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="the robot's own timeout (default %(default)s)",
     )
+    parser.add_argument(
+        "--realtime-priority",
+        type=int,
+        default=20,
+        choices=range(100),
+        metavar="0..99",
+        help="of the loop that commands the robot, where permitted (default %(default)s; 0: none)",
+    )
     return parser
 
 
@@ -273,6 +286,8 @@ def main(arguments: list[str] | None = None) -> int:
                 server = Server(robot, sockets, cfg)
                 signal.signal(signal.SIGINT, server.stop)
                 signal.signal(signal.SIGTERM, server.stop)
+                # Threads of ROS 1 that are there already stay ordinary.
+                server.note(f"scheduling: {hurry(options.realtime_priority)}")
                 server.run()
             finally:
                 robot.close()

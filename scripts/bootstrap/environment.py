@@ -36,6 +36,7 @@ class PackageSet:
 _COMMANDS = {
     "damsel-adapt": "damsel_ros.adapt_cli",
     "damsel-preflight": "damsel_ros.preflight_cli",
+    "damsel-record": "damsel_ros.record_cli",
     "damsel-record-pairs": "damsel_ros.record_pairs_cli",
     "damsel-rehearse": "damsel_ros.rehearse_cli",
 }
@@ -44,7 +45,7 @@ _COMMANDS = {
 RUN = PackageSet(
     "packages-run",
     "packages to run: simulation, ROS 2 and its build tools",
-    extras=("sawyer",),
+    extras=("recording", "sawyer"),
 )
 """What adaptation needs; no torch."""
 
@@ -52,7 +53,7 @@ RUN = PackageSet(
 ALL = PackageSet(
     "packages-all",
     "packages to train, test and develop",
-    extras=("sawyer", "train", "ray", "view", "dev"),
+    extras=("recording", "sawyer", "train", "ray", "view", "dev"),
     before=("torch",),
 )
 """Everything."""

@@ -7,6 +7,7 @@ the step to `mujoco.rollout` in one call, so Python's share of the cost is sprea
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from importlib import resources
 from typing import NamedTuple
@@ -32,8 +33,10 @@ from damsel.scene import (
     door_handle_position,
     drawer_handle_position,
 )
+from damsel_sim.arm_parameters import NOMINAL_ARM, ArmParameters, apply_arm
+from damsel_sim.command_path import CommandPath
 
-__all__ = ["JointServo", "PhysicsStep", "TabletopPhysics", "load_model", "model_path"]
+__all__ = ["JointPath", "JointServo", "PhysicsStep", "TabletopPhysics", "load_model", "model_path"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -65,6 +68,20 @@ class PhysicsStep(NamedTuple):
     applied: Array
     clipped: BoolArray
     peak_contact_force: Array
+
+
+class JointPath(NamedTuple):
+    """Joints in the ticks of a control step.
+
+    Attributes:
+        targets: (n, ticks, 7), radians, to be reached at the end of each tick.
+        positions: (n, ticks, 7), radians, at the end of each tick.
+        velocities: (n, ticks, 7), radians per second.
+    """
+
+    targets: Array
+    positions: Array
+    velocities: Array
 
 
 class JointServo:
@@ -117,6 +134,7 @@ class TabletopPhysics:
         model: mujoco.MjModel | None = None,
         threads: int = 0,
         variants: Sequence[mujoco.MjModel] = (),
+        arm: ArmParameters | None = None,
     ) -> None:
         """Set up the scene with every row at rest.
 
@@ -127,6 +145,8 @@ class TabletopPhysics:
             threads: extra threads for the physics; 0 runs it on the calling thread.
             variants: scenes that the rows have in turn, such as `randomised_models`; servos and
                 rest state stay those of `model`, as a controller knows only nominal numbers.
+            arm: how the arm differs from that of `model`; variants differ from it by themselves
+                already, in all but delay and smoothing. Not at all by default.
         """
         self.cfg = cfg or ControllerCfg()
         self.model = model or load_model()
@@ -137,7 +157,9 @@ class TabletopPhysics:
         self._controller = EndEffectorController(self.cfg, rows)
         self._rollout = Rollout(nthread=threads)
         self._data = [mujoco.MjData(self.model) for _ in range(max(threads, 1))]
-        scenes = list(variants) or [self.model]
+        arm = arm or NOMINAL_ARM
+        self._path = CommandPath([arm], rows, tick_period_s)
+        scenes = list(variants) or [apply_arm(copy.copy(self.model), arm)]
         self._models = [scenes[row % len(scenes)] for row in range(rows)]
         self._substeps = substeps * self.cfg.ticks_per_step
         state_size = mujoco.mj_stateSize(self.model, _FULL_PHYSICS)
@@ -146,6 +168,8 @@ class TabletopPhysics:
         self._warmstart = np.zeros((rows, self.model.nv))
         self._index = _index(self.model)
         self._rest = _rest_state(self.model, self._index)
+        self._ticks = substeps
+        self._targets: Array = np.empty((rows, 0, len(JOINT_NAMES)))
         self._state: Array = np.repeat(self._rest[None], rows, axis=0)
         self.reset()
 
@@ -184,6 +208,16 @@ class TabletopPhysics:
         if joint_positions is not None:
             self._state[chosen, self._index.joints] = joint_positions[chosen]
         self._controller.reset(self.joint_positions, chosen)
+        self._path.reset(self.joint_positions, chosen)
+
+    def joint_path(self) -> JointPath:
+        """What joints were told and did in the latest step, tick by tick."""
+        ticks = self._states[:, self._ticks - 1 :: self._ticks]
+        return JointPath(
+            self._targets.copy(),
+            ticks[..., self._index.joints].copy(),
+            ticks[..., self._index.joint_velocities].copy(),
+        )
 
     def observation(self) -> Array:
         """Observation (n, 12), metres in frame `base`; layout in `damsel.observation`."""
@@ -202,7 +236,10 @@ class TabletopPhysics:
         """
         velocity_before = self._controller.commanded_velocities.copy()
         command = self._controller.step(displacement, self.joint_positions)
-        control = self._servo.control(command.positions, command.velocities, velocity_before)
+        told = command.positions, command.velocities, velocity_before
+        if not self._path.is_direct:
+            told = self._path.follow(command.positions)
+        control = self._servo.control(*told)
         self._rollout.rollout(
             self._models,
             self._data,
@@ -216,6 +253,7 @@ class TabletopPhysics:
             sensordata=self._sensors,
         )
         self._state = self._states[:, -1].copy()
+        self._targets = command.positions
         hand_force = self._sensors[:, :, self._index.hand_force]
         arm_force = self._sensors[:, :, self._index.arm_force]
         arm_force_squared = np.add.reduce(arm_force * arm_force, axis=2)

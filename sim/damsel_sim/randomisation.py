@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel.kinematics import JOINT_NAMES
+from damsel_sim.arm_parameters import NOMINAL_ARM, ArmParameters, apply_arm
 from damsel_sim.physics import load_model
 
 __all__ = ["RandomisationCfg", "randomised_models"]
@@ -27,8 +28,10 @@ class RandomisationCfg:
         friction: of block, table, fingers and handles, one factor each.
         block_mass: of the block, its inertia with it.
         damping: of door and drawer, damping and dry friction alike.
-        joint_damping: of the arm's joints.
+        joint_damping: of the arm's joints, damping and dry friction alike.
         servo_gain: stiffness and damping of the arm's servos.
+        arm: the arm that variants are randomised around, such as one fitted to recordings; None
+            for the nominal one. Its delay and smoothing are not randomised.
     """
 
     friction: tuple[float, float] = (0.7, 1.4)
@@ -36,6 +39,7 @@ class RandomisationCfg:
     damping: tuple[float, float] = (0.5, 2.0)
     joint_damping: tuple[float, float] = (0.7, 1.4)
     servo_gain: tuple[float, float] = (0.9, 1.1)
+    arm: ArmParameters | None = None
 
 
 def randomised_models(
@@ -54,7 +58,7 @@ def randomised_models(
 
     models = []
     for _ in range(count):
-        model = load_model()
+        model = apply_arm(load_model(), cfg.arm or NOMINAL_ARM)
         for name in _RUBBING_GEOMS:
             model.geom(name).friction[0] *= factor(cfg.friction)
         block = model.body("block")
@@ -67,7 +71,9 @@ def randomised_models(
             model.dof_damping[dof] *= scale
             model.dof_frictionloss[dof] *= scale
         joints = slice(0, len(JOINT_NAMES))
-        model.dof_damping[joints] *= factor(cfg.joint_damping)
+        rubbing = factor(cfg.joint_damping)
+        model.dof_damping[joints] *= rubbing
+        model.dof_frictionloss[joints] *= rubbing
         gain = factor(cfg.servo_gain)
         model.actuator_gainprm[joints, 0] *= gain
         model.actuator_biasprm[joints, 1:3] *= gain

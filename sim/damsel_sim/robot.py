@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel.control import ControllerCfg
-from damsel_sim.physics import TabletopPhysics
+from damsel_sim.arm_parameters import ArmParameters
+from damsel_sim.physics import JointPath, TabletopPhysics
 
 __all__ = ["SimulatedRobot", "StepResult"]
 
@@ -38,9 +39,15 @@ class StepResult(NamedTuple):
 class SimulatedRobot:
     """One arm at its table. The same displacements give the same observations, bit for bit."""
 
-    def __init__(self, cfg: ControllerCfg | None = None) -> None:
+    def __init__(self, cfg: ControllerCfg | None = None, arm: ArmParameters | None = None) -> None:
+        """Set up the scene at rest.
+
+        Args:
+            cfg: controller and safety configuration.
+            arm: how the arm differs from the nominal one; not at all by default.
+        """
         self.cfg = cfg or ControllerCfg()
-        self._physics = TabletopPhysics(1, self.cfg)
+        self._physics = TabletopPhysics(1, self.cfg, arm=arm)
 
     @property
     def physics(self) -> TabletopPhysics:
@@ -58,6 +65,11 @@ class SimulatedRobot:
         """Measured joint velocities (7,), radians per second."""
         velocities: Array = self._physics.joint_velocities[0].copy()
         return velocities
+
+    @property
+    def joint_path(self) -> JointPath:
+        """What joints were told and did in the latest step, (ticks, 7) each."""
+        return JointPath(*(one[0] for one in self._physics.joint_path()))
 
     def observe(self) -> Array:
         """Observation (12,) now, metres in frame `base`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from damsel.control import joint_positions_for
 from damsel.kinematics import end_effector_position
 from damsel.scene import BLOCK_START_BASE, DRAWER_HANDLE_START_BASE, HOME_JOINT_POSITIONS
 from damsel_intera.errors import SettingError
@@ -37,6 +38,19 @@ def test_it_stands_still_at_home() -> None:
 def test_it_goes_where_it_is_told() -> None:
     arm = VirtualArm()
     assert drive(arm, TARGET, 3.0)[-1] == pytest.approx(TARGET, abs=2e-3)
+
+
+def test_it_tells_the_force_of_the_latest_tick_and_the_largest() -> None:
+    arm = VirtualArm()
+    drive(arm, TARGET, 0.5)
+    assert arm.contact_force_n == arm.peak_force_n == 0.0
+    down = joint_positions_for(np.array([[0.55, 0.0, -0.15]]))[0]
+    drive(arm, down, 1.5)
+    assert arm.peak_force_n > 40.0
+    arm.freeze()
+    for tick in range(100):
+        arm.tick(10.0 + TICK_S * tick)
+    assert arm.contact_force_n < 20.0
 
 
 def test_brakes_keep_it_where_it_is() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from damsel.bundle import Bundle
 from damsel.errors import PerceptionError, RobotError
 from damsel.observation import OBSERVATION_LAYOUT
-from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription
+from damsel_ros.backends.base import AppliedStep, JointStates, JointTick, RobotDescription
 
 Array = NDArray[np.float64]
 
@@ -65,6 +65,9 @@ class DoubleRobot:
 
     def joint_states(self) -> JointStates:
         return JointStates(np.zeros(1), np.zeros(1))
+
+    def joint_ticks(self) -> list[JointTick]:
+        return []
 
     def diagnostics(self) -> Mapping[str, str]:
         return {}

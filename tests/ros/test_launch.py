@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from random import SystemRandom
 
 import pytest
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 
-from damsel_ros.processes import free_domain_id
+from damsel_intera.virtual.rehearsal import Rehearsal, missing_ros1
+from damsel_ros.attendant import Attendant
+from damsel_ros.nodes import NAMESPACE
+from damsel_ros.processes import NodeProcesses, free_domain_id
+from damsel_ros.rehearse_cli import surroundings_of
 
 REASON = "needs a ROS 2 installation: PyPI has no launch"
 pytest.importorskip("launch", reason=REASON)
@@ -65,6 +74,97 @@ def test_a_launch_adapts_prints_the_table_and_ends(tmp_path: Path, long_bundle: 
 def test_a_launch_with_a_bad_goal_says_so_and_ends(long_bundle: Path) -> None:
     done = launch(family="push", goal="9,9", bundle=str(long_bundle))
     assert "damsel-adapt: error: push goal (9.0, 9.0) is out of range" in done.stdout
+
+
+def test_ros2_launch_shows_the_arguments() -> None:
+    shown = ros2_launch("--show-args").communicate(timeout=60)[0]
+    for name in ("robot", "family", "goal", "bundle", "iterations", "json", "parameters"):
+        assert f"'{name}':" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("robot", ["sim", "sawyer"])
+def test_ros2_launch_adapts_either_robot(
+    robot: str, tmp_path: Path, long_bundle: Path, domain_id: int
+) -> None:
+    file = tmp_path / "result.json"
+    given = {"family": "door", "goal": "0.5", "bundle": str(long_bundle), "iterations": "1"}
+    given |= {"robot": robot, "json": str(file)}
+    with contextlib.ExitStack() as stack:
+        if robot == "sawyer":
+            rehearsal = stack.enter_context(rehearsed(tmp_path))
+            given["parameters"] = str(own_parameters(rehearsal, tmp_path))
+            camera = stack.enter_context(NodeProcesses())
+            camera.start("object_bridge", "damsel_ros.object_bridge_node", camera_of(rehearsal))
+            process = ros2_launch(*(f"{name}:={value}" for name, value in given.items()))
+            stack.callback(process.kill)
+            look_after(rehearsal, process)
+        else:
+            process = ros2_launch(*(f"{name}:={value}" for name, value in given.items()))
+            stack.callback(process.kill)
+        said = process.communicate(timeout=60)[0]
+    assert "olved: the hidden task was door" in said
+    assert json.loads(file.read_text(encoding="utf-8"))["family_true"] == "door"
+    for node in ("robot", "task", "adapt", "damsel-adapt"):
+        assert f"process has finished cleanly [pid {pid_of(node, said)}]" in said
+
+
+def ros2_launch(*arguments: str) -> subprocess.Popen[str]:
+    """Start `ros2 launch damsel_ros adapt.launch.py`, in the domain of this process."""
+    pytest.importorskip("ros2launch", reason=REASON)
+    ros2 = "import sys; from ros2cli.cli import main; sys.exit(main())"
+    return subprocess.Popen(
+        [sys.executable, "-c", ros2, "launch", "damsel_ros", "adapt.launch.py", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@contextlib.contextmanager
+def rehearsed(folder: Path) -> Iterator[Rehearsal]:
+    """The robot's side, where ROS 1 is installed."""
+    if missing := missing_ros1():
+        pytest.skip(missing)
+    with Rehearsal(folder) as rehearsal:
+        rehearsal.start()
+        yield rehearsal
+
+
+def own_parameters(rehearsal: Rehearsal, folder: Path) -> Path:
+    """A file as somebody with a set-up of their own has it."""
+    file = folder / "lab.yaml"
+    values = surroundings_of(rehearsal).overrides["robot"]
+    file.write_text(json.dumps({f"{NAMESPACE}/robot": {"ros__parameters": values}}), "utf-8")
+    return file
+
+
+def camera_of(rehearsal: Rehearsal) -> list[str]:
+    """ROS arguments of the object bridge."""
+    arguments = ["--ros-args", "-r", f"__ns:={NAMESPACE}"]
+    return [*arguments, "-p", f"objects_address:={rehearsal.objects_address}"]
+
+
+def look_after(
+    rehearsal: Rehearsal, process: subprocess.Popen[str], timeout_s: float = 240
+) -> None:
+    """Be the person, through the robot node's services, until the launch is over."""
+    node = Node("person", namespace=NAMESPACE)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    deadline_s = time.monotonic() + timeout_s
+
+    def poll() -> None:
+        executor.spin_once(timeout_sec=0.02)
+        assert time.monotonic() < deadline_s, "the launch does not end"
+
+    attendant = Attendant(node, surroundings_of(rehearsal).person(lambda _: None))
+    attendant.enable(poll, 60.0)
+    while process.poll() is None:
+        attendant.poll()
+        poll()
+    node.destroy_node()
 
 
 def test_a_launch_for_an_arm_that_does_not_answer_says_so_and_ends(long_bundle: Path) -> None:

@@ -60,6 +60,7 @@ def sighting(state: State = WELL, **fields: object) -> Sighting:
         clock_offset_s=0.001,
         poses=poses,
         refused_pose="",
+        pose_ages_s={"block": 0.03, "door_handle": 0.02, "drawer_handle": 0.03},
         now_s=NOW_S + 0.01,
     )
     return replace(seen, **fields)  # type: ignore[arg-type]
@@ -94,6 +95,11 @@ CASES: dict[str, tuple[Sighting, str, str]] = {
     ),
     "long watchdog": (sighting(reply=replace(REPLY, watchdog_s=0.5)), "watchdog", "at most 200 ms"),
     "slow states": (sighting(states=100), "control rate", "50 states a second; allowed: 90 Hz"),
+    "camera clock apart": (
+        sighting(pose_ages_s={"block": 0.02, "door_handle": -7200.0}),
+        "object pose delay",
+        "-7200000 ms by the stamps of door_handle; allowed: -50 to 100 ms; run chrony",
+    ),
     "clocks apart": (sighting(clock_offset_s=0.4), "clock offset", "400 ms; allowed: 50 ms"),
     "emergency stop": (
         sighting(replace(WELL, estop_button=1)),

@@ -51,11 +51,11 @@ def robot(server: InteraDouble) -> Iterator[SawyerBackend]:
 
 
 def see(robot: SawyerBackend, positions: Array | None = None, age_s: float = 0.0) -> None:
-    """Show the robot all objects."""
+    """Show the robot all objects, through a camera whose clock is two days ahead of ours."""
     positions = rest_positions() if positions is None else positions
     for name, position in zip(OBJECT_NAMES, positions.reshape(3, 3), strict=True):
         marker = RigidTransform(np.eye(3), position)
-        robot.see_object(name, "base", marker, age_s)
+        robot.see_object(name, "base", marker, time.monotonic() + 172_800.0 - age_s)
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
@@ -321,7 +321,7 @@ def test_objects_that_are_not_back_are_named(robot: SawyerBackend, server: Inter
     until(lambda: bool(robot.pending_reset() and robot.prompt), 20.0)
     # While hands are in the workspace nobody has control.
     until(lambda: server.state.hold_reason is HoldReason.RELEASED)
-    with pytest.raises(PerceptionError, match="no pose of the block has come yet"):
+    with pytest.raises(RobotError, match="no pose of the block has come yet"):
         robot.confirm_reset()
     away = rest_positions()
     away[1] += 0.1
@@ -360,11 +360,12 @@ def test_a_hold_interrupts_the_way_back(robot: SawyerBackend, server: InteraDoub
     ("lose", "says"),
     [
         (lambda robot: None, "no pose of the block for"),
-        (lambda robot: see(robot, age_s=0.5), "no pose of the block for"),
+        (lambda robot: see(robot, age_s=0.5), "poses of the block come 0.50 s late"),
+        (lambda robot: see(robot, age_s=3600.0), "or the clock that stamps them was set back"),
         (lambda robot: see(robot, rest_positions() + 0.2), "the pose of the block jumped"),
         (lambda robot: see(robot, np.full(9, np.nan)), "a pose of the block is not finite"),
     ],
-    ids=["missing", "late", "jumping", "not finite"],
+    ids=["missing", "late", "camera clock set back", "jumping", "not finite"],
 )
 def test_lost_objects_are_named_and_are_no_fault_of_the_arm(
     robot: SawyerBackend, lose: Callable[[SawyerBackend], None], says: str
@@ -382,6 +383,12 @@ def test_lost_objects_are_named_and_are_no_fault_of_the_arm(
 def test_a_pose_in_an_unknown_frame_is_told_in_diagnostics(robot: SawyerBackend) -> None:
     robot.see_object("block", "side", RigidTransform.identity(), 0.0)
     assert "is in frame 'side'" in robot.diagnostics()["objects"]
+
+
+def test_a_camera_clock_that_is_set_forward_is_not_felt(robot: SawyerBackend) -> None:
+    reset(robot)
+    step_for(robot, FORWARD, 0.3, look=lambda robot: see(robot, age_s=-3600.0))
+    robot.observe()
 
 
 # Connecting

@@ -38,6 +38,11 @@ class Watcher:
         self._thread = threading.Thread(target=self._executor.spin, daemon=True)
         self._thread.start()
 
+    def forget(self) -> None:
+        """Start anew, as if nothing had been heard; diagnostics are kept."""
+        for kept in (self.observations, self.applied, self.joint_states, self.contexts):
+            kept.clear()
+
     def close(self) -> None:
         self._executor.shutdown(timeout_sec=2.0)
         self._thread.join(timeout=2.0)

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from damsel.tasks import Task, training_tasks
+from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.physics import TabletopPhysics
 from damsel_training.cli import main
 from damsel_training.distillation import DistillationCfg, DistilledExpert, distil_expert
@@ -242,3 +243,11 @@ def test_the_paper_preset_runs_the_whole_chain_and_resumes(
     made = (run / "experts" / "push" / "distilled.pt").stat().st_mtime_ns
     assert main(command) == 0
     assert (run / "experts" / "push" / "distilled.pt").stat().st_mtime_ns == made
+
+
+def test_another_arm_is_told_to_agents_and_distillation() -> None:
+    arm = ArmParameters(delay_s=0.01)
+    experts = PRESETS["paper"].on_arm(arm).experts
+    assert isinstance(experts, TaskExpertsCfg)
+    assert all(cfg.env.randomisation.arm == arm for cfg in experts.agents.values())
+    assert experts.distillation.randomisation.arm == arm

@@ -16,9 +16,12 @@ from damsel.cli import EXIT_INTERRUPTED, OneLineParser, run
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, training_tasks, validation_tasks
+from damsel_sim.arm_parameters import ArmParameters
+from damsel_sim.system_identification.arm_file import load_arm
 from damsel_training import cli_comparison
 from damsel_training.cli_options import (
     PRESET_NAMES,
+    add_physics_option,
     add_ray_option,
     add_run_options,
     ray_workers,
@@ -84,6 +87,8 @@ def _dispatch(given: Sequence[str]) -> int:
     from damsel_training.stage_times import timed
 
     cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
+    if options.physics:
+        cfg = cfg.on_arm(load_arm(options.physics))
     folder = RunFolder(options.run or Path("runs") / options.preset)
     workers = ray_workers(options)
     with folder.opened(cfg), Progress() as progress:
@@ -128,6 +133,7 @@ def _parser() -> OneLineParser:
     for name, text in stages.items():
         stage = commands.add_parser(name, help=text, description=text)
         add_run_options(stage)
+        add_physics_option(stage)
         if name in ("all", "experts"):
             add_ray_option(stage)
         if name == "experts":
@@ -173,6 +179,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     )
     add_ray_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write one record a task")
+    add_physics_option(parser)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -189,6 +196,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.json and not os.access(options.json.parent, os.W_OK):
         raise InvalidConfigError(f"--json {options.json}: {options.json.parent} is not writable")
     Bundle.load(options.bundle)
+    arm = load_arm(options.physics) if options.physics else None
     if options.tasks:
         tasks = load_tasks(options.tasks)
     elif options.fresh:
@@ -197,7 +205,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         tasks = validation_tasks()
     workers = ray_workers(options) or options.workers
-    _evaluate_tasks(options.bundle, list(tasks), options.iterations, workers, options.json)
+    _evaluate_tasks(options.bundle, list(tasks), options.iterations, workers, options.json, arm)
     return 0
 
 
@@ -211,6 +219,7 @@ def _evaluate_run(folder: RunFolder, cfg: RunCfg, workers: Workers | None) -> in
         _DEFAULT_ITERATIONS,
         workers or len(os.sched_getaffinity(0)),
         folder.evaluation,
+        cfg.arm,
     )
     return 0
 
@@ -221,6 +230,7 @@ def _evaluate_tasks(
     iterations: int,
     workers: Workers | int,
     json: Path | None,
+    arm: ArmParameters | None,
 ) -> None:
     from damsel.results import write_json
     from damsel_training.evaluation import baselines, evaluate, summary, summary_table
@@ -228,7 +238,7 @@ def _evaluate_tasks(
 
     with Progress() as progress:
         bar = progress.bar("evaluate", len(tasks))
-        results = evaluate(bundle, tasks, iterations, workers, lambda done: bar(done, ""))
+        results = evaluate(bundle, tasks, iterations, workers, lambda done: bar(done, ""), arm)
     if json:
         write_json(results, json)
     print(summary_table(summary(results), baselines(tasks, training_tasks())))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, validation_tasks
-from damsel_training.cli_options import add_run_options, natural
+from damsel_sim.system_identification.arm_file import load_arm
+from damsel_training.cli_options import add_physics_option, add_run_options, natural
 
 if TYPE_CHECKING:
     from damsel_training.run import RunCfg, RunFolder
@@ -45,6 +46,7 @@ def add_commands(commands: Any) -> None:
     """Add the commands to the subparsers of `damsel-train`."""
     gmps = commands.add_parser("gmps", help="meta-training without structure in the latent")
     add_run_options(gmps)
+    add_physics_option(gmps)
     pearl = commands.add_parser("pearl", help="PEARL on the same tasks, without experts")
     add_run_options(pearl)
     pearl.add_argument("--steps", type=natural, metavar="N", help="budget of environment steps")
@@ -120,6 +122,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
     add_run_options(parser)
+    add_physics_option(parser)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--export", metavar="NAME", help="write the run's data set under this name")
     what.add_argument("--inspect", metavar="NAME", help="say what a data set holds")
@@ -145,6 +148,8 @@ def _run_of(options: argparse.Namespace) -> tuple[RunCfg, RunFolder]:
     from damsel_training.run import PRESETS, RunFolder
 
     cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
+    if getattr(options, "physics", None):
+        cfg = cfg.on_arm(load_arm(options.physics))
     return cfg, RunFolder(options.run or Path("runs") / options.preset)
 
 

@@ -12,7 +12,14 @@ from damsel.errors import InvalidConfigError
 if TYPE_CHECKING:
     from damsel_training.distribution import Workers
 
-__all__ = ["PRESET_NAMES", "add_ray_option", "add_run_options", "natural", "ray_workers"]
+__all__ = [
+    "PRESET_NAMES",
+    "add_physics_option",
+    "add_ray_option",
+    "add_run_options",
+    "natural",
+    "ray_workers",
+]
 
 PRESET_NAMES = ("quick", "paper", "smoke")
 
@@ -31,6 +38,16 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder (runs/PRESET); resumed")
     parser.add_argument("--seed", type=natural, default=0, help="of every stage (%(default)s)")
+
+
+def add_physics_option(parser: argparse.ArgumentParser) -> None:
+    """The option `--physics`: an arm that was fitted to a recording."""
+    parser.add_argument(
+        "--physics",
+        type=Path,
+        metavar="FILE",
+        help="simulate the arm that damsel-fit wrote to this file (the nominal arm)",
+    )
 
 
 def add_ray_option(parser: argparse.ArgumentParser) -> None:

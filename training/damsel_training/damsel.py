@@ -22,6 +22,7 @@ from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.observation import ACTION_DIM, OBSERVATION_DIM
 from damsel.tasks import Task, goal_reward
+from damsel_sim.arm_parameters import NOMINAL_ARM, apply_arm
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
 from damsel_training.buffers import GOAL_DIM, Steps, TrajectoryBuffer
@@ -137,7 +138,9 @@ class MetaLearner:
         self.model = DynamicsModel(cfg.network)
         self.components = prior_components(cfg.network)
         self.component = _tensor(np.stack([self.components[t.family] for t in self.tasks]))
-        self._physics = TabletopPhysics(len(self.tasks), variants=self._scenes())
+        self._physics = TabletopPhysics(
+            len(self.tasks), variants=self._scenes(), arm=cfg.randomisation.arm
+        )
         self._optimiser = torch.optim.Adam(
             [*self.encoder.parameters(), *self.policy.parameters(), *self.model.parameters()],
             lr=cfg.learning_rate,
@@ -247,7 +250,7 @@ class MetaLearner:
         count = len(self.tasks)
         varied = randomised_models(self.cfg.randomisation, count, rng)
         chosen = rng.random(count) < self.cfg.randomised
-        nominal = load_model()
+        nominal = apply_arm(load_model(), self.cfg.randomisation.arm or NOMINAL_ARM)
         return [varied[row] if chosen[row] else nominal for row in range(count)]
 
     def _losses(self) -> dict[str, Tensor]:

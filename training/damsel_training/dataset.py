@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel.tasks import Task
+from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.physics import TabletopPhysics
 from damsel_training.errors import InvalidDatasetError
 from damsel_training.files import archive_fault, written_whole
@@ -44,11 +45,13 @@ class CollectCfg:
         rollouts: expert trajectories a task, and as many probes.
         largest_noise: each trajectory's noise has a standard deviation drawn from 0 to this.
         horizon: control steps of a trajectory.
+        arm: the arm that is simulated; None for the nominal one.
     """
 
     rollouts: int = 12
     largest_noise: float = 0.5
     horizon: int = 100
+    arm: ArmParameters | None = None
 
 
 class Teacher:
@@ -153,7 +156,7 @@ def collect_dataset(
             goals of the tasks alone.
     """
     teacher, guide = Teacher(tasks, experts), Teacher(tasks, guides or experts)
-    physics = TabletopPhysics(len(tasks))
+    physics = TabletopPhysics(len(tasks), arm=cfg.arm)
     dataset = ExpertDataset([], [])
     for done in range(cfg.rollouts):
         noise = rng.uniform(0.0, cfg.largest_noise, len(tasks))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from damsel.observation import ACTION_DIM
+from damsel_sim.arm_parameters import NOMINAL_ARM, apply_arm
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
 from damsel_training.checkpoints import load_checkpoint
@@ -157,11 +158,13 @@ class _Practice:
         self._experts, self._cfg, self._rng = experts, cfg, rng
         self._agents = np.tile(np.arange(len(experts.tasks)), cfg.rows)
         rows = len(self._agents)
+        arm = cfg.randomisation.arm
+        nominal = apply_arm(load_model(), arm or NOMINAL_ARM)
         scenes = [
-            load_model() if rng.random() < cfg.nominal else scene
+            nominal if rng.random() < cfg.nominal else scene
             for scene in randomised_models(cfg.randomisation, rows, rng)
         ]
-        self._physics = TabletopPhysics(rows, variants=scenes)
+        self._physics = TabletopPhysics(rows, variants=scenes, arm=arm)
         self._starts = ExploringStarts([experts.family] * rows, rng)
 
     def roll_out(self, student: DistilledExpert, expert_share: float) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,8 @@ from damsel.families import FAMILIES, Family
 from damsel.results import AdaptationResult, TrajectoryResult
 from damsel.tasks import Task, is_solved
 from damsel_sim.adaptation import OfflineRun, adapt_offline
+from damsel_sim.arm_parameters import ArmParameters
+from damsel_sim.robot import SimulatedRobot
 from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.workers import LocalWorkers
 
@@ -59,10 +61,13 @@ class _EvaluationJob:
     folder: Path  # the bundle's
     task: Task
     iterations: int
+    arm: ArmParameters | None
 
 
 def _evaluate_one(job: _EvaluationJob, _tell: Tell) -> AdaptationResult:
-    return result_of(adapt_offline(_load(job.folder), job.task, job.iterations), job.task)
+    robot = SimulatedRobot(arm=job.arm)
+    run = adapt_offline(_load(job.folder), job.task, job.iterations, robot)
+    return result_of(run, job.task)
 
 
 _loaded: dict[Path, Bundle] = {}
@@ -80,6 +85,7 @@ def evaluate(
     iterations: int,
     workers: Workers | int = 1,
     progress: Callable[[int], object] = int,
+    arm: ArmParameters | None = None,
 ) -> list[AdaptationResult]:
     """Adapt to every task; the order of results is that of the tasks, whatever the workers.
 
@@ -89,9 +95,10 @@ def evaluate(
         iterations: K, most adaptation trajectories after the probes.
         workers: who does it, or how many processes of this machine; results do not depend on it.
         progress: told how many tasks are done.
+        arm: the arm that is simulated; the nominal one by default.
     """
     jobs = {
-        f"task {index}": _EvaluationJob(bundle_path, task, iterations)
+        f"task {index}": _EvaluationJob(bundle_path, task, iterations, arm)
         for index, task in enumerate(tasks)
     }
     finished = itertools.count(1)

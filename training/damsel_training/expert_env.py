@@ -132,7 +132,9 @@ class ExpertEnv(VecEnv):
         self._kind = FAMILIES[family]
         self._rng = rng
         self._physics = TabletopPhysics(
-            cfg.rows, variants=randomised_models(cfg.randomisation, cfg.variants, rng)
+            cfg.rows,
+            variants=randomised_models(cfg.randomisation, cfg.variants, rng),
+            arm=cfg.randomisation.arm,
         )
         self._actions = np.zeros((cfg.rows, ACTION_DIM))
         self._term_sums: dict[str, float] = {}

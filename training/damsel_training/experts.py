@@ -190,10 +190,13 @@ def evaluate_expert(expert: GoalConditioned, cfg: ExpertCfg) -> ExpertScore:
         return expert(observation + noise, goals)
 
     horizon = cfg.env.horizon
-    nominal = roll_out(TabletopPhysics(cfg.evaluation_goals), lambda o: expert(o, goals), horizon)
+    arm = cfg.env.randomisation.arm
+    nominal = roll_out(
+        TabletopPhysics(cfg.evaluation_goals, arm=arm), lambda o: expert(o, goals), horizon
+    )
     variants = randomised_models(cfg.env.randomisation, cfg.env.variants, rng)
     disturbed = roll_out(
-        TabletopPhysics(cfg.evaluation_goals, variants=variants), act_on_noise, horizon
+        TabletopPhysics(cfg.evaluation_goals, variants=variants, arm=arm), act_on_noise, horizon
     )
     distance = final_distance(nominal)
     return ExpertScore(

@@ -21,9 +21,9 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import yaml
@@ -31,6 +31,8 @@ import yaml
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.safe_yaml import read_yaml
+from damsel_sim.arm_parameters import ArmParameters
+from damsel_sim.randomisation import RandomisationCfg
 from damsel_training.damsel import DamselCfg
 from damsel_training.dataset import CollectCfg
 from damsel_training.distillation import DistillationCfg
@@ -41,6 +43,9 @@ from damsel_training.files import written_whole
 from damsel_training.task_agents import TaskAgentsCfg
 
 __all__ = ["PRESETS", "RunCfg", "RunFolder", "TaskExpertsCfg", "plain"]
+
+
+_WithEnv = TypeVar("_WithEnv", ExpertCfg, TaskAgentsCfg)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class RunCfg:
         experts: one goal-conditioned agent a family, by family; or one agent a training task.
         collect: the data set.
         damsel: meta-training.
+        arm: the arm that is simulated, as fitted to recordings; None for the nominal one. Set it
+            with `on_arm`, which tells every stage.
     """
 
     preset: str
@@ -77,6 +84,7 @@ class RunCfg:
     )
     collect: CollectCfg = field(default_factory=CollectCfg)
     damsel: DamselCfg = field(default_factory=DamselCfg)
+    arm: ArmParameters | None = None
 
     @property
     def expert_kind(self) -> str:
@@ -88,6 +96,35 @@ class RunCfg:
     def rng(self, stage: str) -> np.random.Generator:
         """The generator of a stage."""
         return np.random.default_rng([self.seed, *stage.encode()])
+
+    def on_arm(self, arm: ArmParameters) -> RunCfg:
+        """The same run on another arm, which physics are randomised around."""
+
+        def around(cfg: RandomisationCfg) -> RandomisationCfg:
+            return replace(cfg, arm=arm)
+
+        def envs(
+            cfgs: Mapping[str, _WithEnv],
+        ) -> dict[str, _WithEnv]:
+            return {
+                name: replace(
+                    cfg, env=replace(cfg.env, randomisation=around(cfg.env.randomisation))
+                )
+                for name, cfg in cfgs.items()
+            }
+
+        experts: Mapping[str, ExpertCfg] | TaskExpertsCfg
+        if isinstance(self.experts, TaskExpertsCfg):
+            distillation = self.experts.distillation
+            experts = TaskExpertsCfg(
+                envs(self.experts.agents),
+                replace(distillation, randomisation=around(distillation.randomisation)),
+            )
+        else:
+            experts = envs(self.experts)
+        damsel = replace(self.damsel, randomisation=around(self.damsel.randomisation))
+        collect = replace(self.collect, arm=arm)
+        return replace(self, experts=experts, collect=collect, damsel=damsel, arm=arm)
 
 
 _SMOKE_EXPERT = ExpertCfg(steps=6_400, evaluate_every=3_200, evaluation_goals=8)
@@ -191,9 +228,10 @@ class RunFolder:
 
 
 def plain(value: Any) -> Any:
-    """A configuration as plain data that YAML can hold."""
+    """A configuration as plain data that YAML can hold; fields that are None are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        entries = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: plain(entry) for name, entry in entries.items() if entry is not None}
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from damsel.families import FAMILIES
 from damsel.observation import ACTION_DIM, OBSERVATION_DIM
 from damsel.tasks import Task
+from damsel_sim.arm_parameters import NOMINAL_ARM, apply_arm
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import randomised_models
 from damsel_training.expert_env import ExpertEnvCfg, expert_observation, expert_observation_dim
@@ -118,13 +119,17 @@ class TaskAgents:
         self._row_goals = np.tile(self._goals, (cfg.rows, 1))
         scenes = np.random.default_rng(list(b"scenes of experts"))
         self._physics = TabletopPhysics(
-            rows, variants=randomised_models(env.randomisation, env.variants, scenes)
+            rows,
+            variants=randomised_models(env.randomisation, env.variants, scenes),
+            arm=env.randomisation.arm,
         )
         self._starts = ExploringStarts([self.family] * rows, scenes)
+        nominal = apply_arm(load_model(), env.randomisation.arm or NOMINAL_ARM)
         others = randomised_models(env.randomisation, cfg.evaluation_rows - 1, scenes)
         self._evaluation_physics = TabletopPhysics(
             agents * cfg.evaluation_rows,
-            variants=np.repeat(np.array([load_model(), *others], object), agents).tolist(),
+            variants=np.repeat(np.array([nominal, *others], object), agents).tolist(),
+            arm=env.randomisation.arm,
         )
         self._sac = TaskSac(
             agents,

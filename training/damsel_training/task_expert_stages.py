@@ -119,7 +119,7 @@ def _distil(job: _Distillation, tell: Tell) -> None:
     experts = TaskExperts.load(list(_jobs(job.cfg, job.seed, job.family, job.folder).values()))
     rng = np.random.default_rng([job.seed, *job.family.encode()])
     expert = distil_expert(experts, cfg, rng, lambda done, note: tell((done, note)))
-    score = evaluate_expert(expert, ExpertCfg())
+    score = evaluate_expert(expert, ExpertCfg(env=job.cfg.agents[job.family].env))
     with written_whole(path.with_suffix(".json")) as file:
         file.write(json.dumps(score._asdict(), indent=1).encode())
     expert.save(path)

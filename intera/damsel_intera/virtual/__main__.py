@@ -23,6 +23,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-gripper-tip", action="store_true", help="tell about right_hand only, as without tool"
     )
+    parser.add_argument(
+        "--collision-force",
+        type=float,
+        default=40.0,
+        metavar="NEWTONS",
+        help="contact force that it feels as a collision (default %(default)s)",
+    )
     for name in ("damping_scale", "friction", "gain_scale", "delay_s"):
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=float, help="unlike the nominal arm"
@@ -48,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
             physics=ArmPhysics(
                 **{name: value for name, value in given.items() if value is not None}
             ),
+            collision_force_n=options.collision_force,
             log=log,
         )
     except InteraError as error:

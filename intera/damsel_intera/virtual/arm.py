@@ -13,6 +13,7 @@ from damsel.scene import door_handle_position, drawer_handle_position
 from damsel_intera.errors import SettingError
 from damsel_intera.virtual.commands import JointCommand, SetPoint
 from damsel_intera.wire import ObjectPose, ObjectPoses
+from damsel_sim.arm_parameters import ArmParameters, apply_arm
 from damsel_sim.physics import JointServo, TabletopPhysics, load_model
 
 __all__ = ["TICK_S", "ArmPhysics", "VirtualArm"]
@@ -54,7 +55,12 @@ class ArmPhysics:
 
 
 class VirtualArm:
-    """One scene; `tick` moves it on by 10 ms."""
+    """One scene; `tick` moves it on by 10 ms.
+
+    Attributes:
+        contact_force_n: largest force on hand or arm during the latest tick, newtons.
+        peak_force_n: the largest since the objects were last put back, newtons.
+    """
 
     def __init__(self, physics: ArmPhysics | None = None) -> None:
         self.physics = physics or ArmPhysics()
@@ -62,9 +68,16 @@ class VirtualArm:
         # The joints' own controllers know the nominal arm only.
         self._servo = JointServo(self.model, self._substeps, TICK_S)
         self._rest = TabletopPhysics(1, model=load_model()).state[0].copy()
-        _change(self.model, self.physics)
+        apply_arm(
+            self.model,
+            ArmParameters(
+                friction=self.physics.friction,
+                damping_scale=self.physics.damping_scale,
+                gain_scale=self.physics.gain_scale,
+            ),
+        )
         self.data = mujoco.MjData(self.model)
-        self.peak_force_n = 0.0
+        self.contact_force_n = self.peak_force_n = 0.0
         self._waiting: list[JointCommand] = []
         mujoco.mj_setState(self.model, self.data, self._rest, _FULL_PHYSICS)
         mujoco.mj_forward(self.model, self.data)
@@ -112,10 +125,12 @@ class VirtualArm:
             self.set_point.velocities[None, None],
             before[None],
         )
+        self.contact_force_n = 0.0
         for targets in control[0]:
             self.data.ctrl[:_JOINTS] = targets
             mujoco.mj_step(self.model, self.data)
-            self.peak_force_n = max(self.peak_force_n, self._contact_force())
+            self.contact_force_n = max(self.contact_force_n, self._contact_force())
+        self.peak_force_n = max(self.peak_force_n, self.contact_force_n)
 
     def _contact_force(self) -> float:
         arm = float(np.linalg.norm(self.data.sensor("arm_force").data))
@@ -154,10 +169,3 @@ class VirtualArm:
 
 def _pose(name: str, position: Array, quaternion: Array) -> ObjectPose:
     return ObjectPose(name, tuple(map(float, position)), tuple(map(float, quaternion)))
-
-
-def _change(model: mujoco.MjModel, physics: ArmPhysics) -> None:
-    model.dof_damping[:_JOINTS] *= physics.damping_scale
-    model.dof_frictionloss[:_JOINTS] += physics.friction * model.actuator_forcerange[:_JOINTS, 1]
-    model.actuator_gainprm[:_JOINTS, 0] *= physics.gain_scale
-    model.actuator_biasprm[:_JOINTS, 1:3] *= physics.gain_scale

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel_intera.limits import ACCELERATION, POSITION_HIGH, POSITION_LOW, VELOCITY
+from damsel_sim.command_path import approach
 
 __all__ = ["JointCommand", "Mode", "SetPoint"]
 
@@ -72,12 +73,12 @@ class SetPoint:
 
     def advance(self, now_s: float, period_s: float) -> None:
         """Move on by one period."""
-        wanted = self._wanted_velocities(now_s)
+        wanted = self._wanted_velocities(now_s, period_s)
         change = _ACCELERATION * period_s
         self.velocities = self.velocities + np.clip(wanted - self.velocities, -change, change)
         self.positions = np.clip(self.positions + self.velocities * period_s, _LOW, _HIGH)
 
-    def _wanted_velocities(self, now_s: float) -> Array:
+    def _wanted_velocities(self, now_s: float, period_s: float) -> Array:
         command = self._command
         if command is None:
             return np.zeros_like(self.velocities)
@@ -86,8 +87,11 @@ class SetPoint:
                 self._command = JointCommand(Mode.POSITION, self.positions.copy(), now_s)
                 return np.zeros_like(self.velocities)
             return np.clip(command.values, -_VELOCITY, _VELOCITY)
-        way = np.clip(command.values, _LOW, _HIGH) - self.positions
-        # Never faster than what can still be braked before the target.
-        brakable = np.sqrt(2 * _ACCELERATION * np.abs(way))
-        fastest = np.minimum(self.speed_ratio * _VELOCITY, brakable)
-        return np.clip(way / _SMOOTHING_S, -fastest, fastest)
+        return approach(
+            np.clip(command.values, _LOW, _HIGH) - self.positions,
+            self.velocities,
+            smoothing_s=_SMOOTHING_S,
+            period_s=period_s,
+            velocity_limit=self.speed_ratio * _VELOCITY,
+            acceleration_limit=_ACCELERATION,
+        )

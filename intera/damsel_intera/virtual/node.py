@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import zmq
 
+from damsel_intera.errors import SettingError
 from damsel_intera.logbook import Logbook
 from damsel_intera.messages import message_class
 from damsel_intera.ros_node import HAND, start_node
@@ -29,6 +31,8 @@ _NEUTRAL = [0.0, -1.18, 0.0, 2.18, 0.0, 0.57, 3.3161]
 _SLOW_TOPICS_EVERY = 2  # ticks; joint states and tips come with each
 _OBJECTS_EVERY = 2
 _LATE_TICKS = 5
+_KEPT_ARRIVALS = 20_000
+_COLLISION_S = 0.1  # how long a collision is told at least
 
 
 class VirtualSawyer:
@@ -42,14 +46,27 @@ class VirtualSawyer:
         tips: tuple[str, ...] = (HAND, "right_gripper_tip"),
         version: str = "5.3.0",
         physics: ArmPhysics | None = None,
+        collision_force_n: float = 40.0,
         log: Logbook,
     ) -> None:
         """Join the ROS 1 that ROS_MASTER_URI names.
 
+        Args:
+            control_address: where faults are taken.
+            objects_address: where the objects' poses are told.
+            tips: points of the hand that the robot tells about.
+            version: robot software that it claims to run.
+            physics: how the arm differs from the nominal one.
+            collision_force_n: contact force on hand or arm that the robot feels as a collision.
+            log: for a person.
+
         Raises:
             RobotPortError: If there is no ROS 1 or no master.
-            SettingError: If an address is taken.
+            SettingError: If an address is taken, or the collision force is none.
         """
+        if not 0 < collision_force_n < float("inf"):
+            raise SettingError(f"a collision force of {collision_force_n} N; allowed: above 0")
+        self._collision_force_n = collision_force_n
         rospy = self._rospy = start_node("virtual_sawyer")
         self._log = log
         self._arm = VirtualArm(physics)
@@ -59,6 +76,7 @@ class VirtualSawyer:
         self._collided = False
         self._silent = False
         self._commands = 0
+        self._arrivals: deque[tuple[float, float, float]] = deque(maxlen=_KEPT_ARRIVALS)
         self._lock = threading.Lock()
         self._running = True
         self._set_parameters(version)
@@ -114,9 +132,11 @@ class VirtualSawyer:
             self._arm.set_point.speed_ratio = float(np.clip(message.data, 0.0, 1.0))
 
     def _on_command(self, message: Any) -> None:
-        now_s = time.monotonic()
+        now_s, came_s = time.monotonic(), time.time()
         with self._lock:
             self._commands += 1
+            first = float(message.position[0]) if message.position else float("nan")
+            self._arrivals.append((came_s, message.header.stamp.to_sec(), first))
             command = self._command(message, now_s)
             # Motors that are off forget what they are told.
             if command is not None and self._assembly.ready and not self._collided:
@@ -151,7 +171,7 @@ class VirtualSawyer:
             if now_s < next_s:
                 time.sleep(next_s - now_s)
             with self._lock:
-                self._tick(ticks)
+                self._tick(ticks, next_s)
             next_s += TICK_S
             ticks += 1
         self._control.close()
@@ -163,7 +183,7 @@ class VirtualSawyer:
         """End `run`."""
         self._running = False
 
-    def _tick(self, ticks: int) -> None:
+    def _tick(self, ticks: int, due_s: float) -> None:
         now_s = time.monotonic()
         self._control.serve()
         before = replace(self._assembly)
@@ -171,10 +191,16 @@ class VirtualSawyer:
         collided = now_s < self._collision_until_s
         if collided or not self._assembly.ready:
             self._arm.freeze()
-        self._arm.tick(now_s)
+        # The controllers of a robot keep their beat. So does this arm's time, and so do its stamps,
+        # where this process is late.
+        self._arm.tick(due_s)
+        if self._arm.contact_force_n > self._collision_force_n:
+            self._log.rarely("collision", f"a contact with {self._arm.contact_force_n:.0f} N")
+            self._collision_until_s = max(self._collision_until_s, now_s + _COLLISION_S)
+            collided = True
         if self._silent:
             return
-        self._publish_joints(now_s)
+        self._publish_joints(now_s, max(0.0, now_s - due_s))
         self._topics.publish_endpoints(self._arm)
         changed = collided != self._collided or before != self._assembly
         self._collided = collided
@@ -184,9 +210,9 @@ class VirtualSawyer:
         if ticks % _OBJECTS_EVERY == 0:
             self._publish_objects()
 
-    def _publish_joints(self, now_s: float) -> None:
+    def _publish_joints(self, now_s: float, late_s: float) -> None:
         message = self._topics.joint_state(self._arm)
-        message.header.stamp += self._rospy.Duration.from_sec(self._faults.clock_s)
+        message.header.stamp += self._rospy.Duration.from_sec(self._faults.clock_s - late_s)
         if self._faults.invalid:
             message.position = [float("nan")] * len(message.position)
         for due in self._faults.pass_on(message, now_s):
@@ -199,6 +225,7 @@ class VirtualSawyer:
 
     def _handlers(self) -> dict[str, Any]:
         return {
+            "arrivals": lambda _: self._take_arrivals(),
             "clear": lambda _: self._clear(),
             "collide": self._collide,
             "fail": lambda _: self._assembly.fail(),
@@ -212,13 +239,21 @@ class VirtualSawyer:
             "version": self._set_version,
         }
 
+    def _take_arrivals(self) -> dict[str, Any]:
+        """Joint commands since the last time: wall clock now, stamp, first position in radians."""
+        arrivals = list(self._arrivals)
+        self._arrivals.clear()
+        return {"arrivals": arrivals}
+
     def _clear(self) -> None:
         self._faults.clear()
         self._silent = False
         self._collision_until_s = 0.0
 
     def _collide(self, seconds: Any) -> None:
-        self._collision_until_s = time.monotonic() + float(0.1 if seconds is None else seconds)
+        self._collision_until_s = time.monotonic() + float(
+            _COLLISION_S if seconds is None else seconds
+        )
 
     def _silence(self, silent: Any) -> None:
         self._silent = True if silent is None else bool(silent)
@@ -238,6 +273,7 @@ class VirtualSawyer:
             "commands": self._commands,
             "timeout_s": self._arm.set_point.timeout_s,
             "speed_ratio": self._arm.set_point.speed_ratio,
+            "contact_force_n": self._arm.contact_force_n,
             "peak_force_n": self._arm.peak_force_n,
             "objects": {pose.name: list(pose.position) for pose in self._arm.object_poses().poses},
             "monotonic_s": time.monotonic(),

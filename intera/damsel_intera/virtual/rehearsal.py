@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Sequence
 
 from damsel_intera.errors import InteraError, NoAnswerError, RobotPortError
 from damsel_intera.transport import Addresses
@@ -106,15 +106,21 @@ class Rehearsal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, robot: str = "topics") -> None:
-        """Start everything.
+    def start(self, robot: str = "topics", arm: Sequence[str] = ()) -> None:
+        """Start everything, and wait for it.
+
+        Args:
+            robot: how the server speaks to the robot.
+            arm: further arguments of the virtual robot.
 
         Raises:
             InteraError: If something does not come up; its log says why.
         """
         self.start_roscore()
-        self.start_robot()
+        # The SDK gives up at once on a robot that is not there yet.
+        self.start_robot(*arm, wait=robot == "sdk")
         self.start_server(robot)
+        self.await_robot()
 
     def start_roscore(self) -> None:
         """Start ROS 1's master and wait for it."""
@@ -122,16 +128,21 @@ class Rehearsal:
         if roscore is None:
             raise RobotPortError(missing_ros1())
         command = [SYSTEM_PYTHON, roscore, "-p", str(self._master_port)]
-        self._start("roscore", command, self._ros1_environment())
+        self._start("roscore", command, self.ros1_environment())
         self._wait("roscore", lambda: _listens(self._master_port))
 
-    def start_robot(self, *arguments: str) -> None:
-        """Start the virtual Sawyer and wait for it."""
+    def start_robot(self, *arguments: str, wait: bool = True) -> None:
+        """Start the virtual Sawyer, and wait for it."""
         command = [sys.executable, "-m", "damsel_intera.virtual", *arguments]
         command += ["--control-port", str(self._control_port)]
         command += ["--objects-port", str(self._objects_port)]
         environment = {**os.environ, **self._ros1_variables()}
         self._start("robot", command, environment)
+        if wait:
+            self.await_robot()
+
+    def await_robot(self) -> None:
+        """Wait until the virtual Sawyer answers."""
         self._wait("robot", self._robot_answers)
 
     def _robot_answers(self) -> bool:
@@ -148,7 +159,7 @@ class Rehearsal:
         command += ["--state-port", str(addresses.state_port)]
         command += ["--command-port", str(addresses.command_port)]
         command += ["--operator-port", str(addresses.operator_port)]
-        self._start("server", command, self._ros1_environment())
+        self._start("server", command, self.ros1_environment())
         if wait:
             self._wait("server", lambda: b"serving" in self.log("server"))
 
@@ -213,7 +224,8 @@ class Rehearsal:
             "ROS_LOG_DIR": str(self.logs),
         }
 
-    def _ros1_environment(self) -> dict[str, str]:
+    def ros1_environment(self) -> dict[str, str]:
+        """Environment of a process that speaks ROS 1 on the system's Python."""
         folders = [str(_PACKAGE_FOLDER), *([str(self._sdk)] if self._sdk else [])]
         return _environment({**self._ros1_variables(), "PYTHONPATH": os.pathsep.join(folders)})
 

@@ -7,7 +7,6 @@ command was wrong, in which case nothing was started; 130 when interrupted.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
-from types import FrameType
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
@@ -27,21 +25,37 @@ from damsel.results import AdaptationResult, write_json
 from damsel_msgs.msg import TrajectoryRecord
 from damsel_ros.adapt_options import Options, parse_options
 from damsel_ros.attendant import Attendant
+from damsel_ros.interrupt import Interrupt, RunInterruptedError
 from damsel_ros.node_main import prepare_dds
-from damsel_ros.nodes import NAMESPACE, Parameter, start_nodes
-from damsel_ros.operator_client import Operator
+from damsel_ros.nodes import (
+    NAMESPACE,
+    Parameter,
+    finish_recording,
+    start_nodes,
+    start_recorder,
+    wait_for_recorder,
+)
+from damsel_ros.operator_client import Operator, Run
 from damsel_ros.person import Person, TerminalPerson
 from damsel_ros.processes import NodeProcesses, free_domain_id
 from damsel_ros.progress import ProgressLines
 from damsel_ros.run_result import result_of
 
-__all__ = ["AT_A_TERMINAL", "Surroundings", "main", "run"]
+__all__ = [
+    "AT_A_TERMINAL",
+    "ENABLE_TIMEOUT_S",
+    "EXIT_FAILED",
+    "Surroundings",
+    "main",
+    "run",
+]
 
 PROGRAM = "damsel-adapt"
 EXIT_FAILED = 1
 
 _START_TIMEOUT_S = 20.0
-_ENABLE_TIMEOUT_S = 25.0  # the vendor allows five seconds for each of reset and enable
+ENABLE_TIMEOUT_S = 25.0
+"""How long enabling may take: the vendor allows five seconds for each of reset and enable."""
 
 
 def main() -> None:
@@ -82,10 +96,10 @@ def run(
         options = parse_options(argv)
     except DamselError as error:
         return _fail(error, EXIT_BAD_INPUT, program)
-    interrupt = _Interrupt()
+    interrupt = Interrupt()
     try:
         result = _adapt(options, interrupt, surroundings)
-    except _InterruptedError:
+    except RunInterruptedError:
         print(f"{program}: interrupted, {interrupt.aftermath}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except DamselError as error:
@@ -100,41 +114,15 @@ def run(
     return 0
 
 
-class _InterruptedError(Exception):
-    """Somebody pressed Ctrl-C or asked this process to end."""
-
-
-class _Interrupt:
-    """Turns SIGINT and SIGTERM into `_InterruptedError` at the next poll, when it can be handled.
-
-    Attributes:
-        aftermath: What became of the arm.
-    """
-
-    def __init__(self) -> None:
-        self.aftermath = "nothing was moving"
-        self._asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-
-    def check(self) -> None:
-        """Raise `_InterruptedError` if a signal has come."""
-        if self._asked:
-            raise _InterruptedError
-
-    def _on_signal(self, _: int, __: FrameType | None) -> None:
-        self._asked = True
-
-
-def _adapt(options: Options, interrupt: _Interrupt, surroundings: Surroundings) -> AdaptationResult:
+def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -> AdaptationResult:
     """Start the nodes, adapt, and stop the nodes whatever happens."""
     with ExitStack() as stack:
         prepare_dds()
         processes = stack.enter_context(NodeProcesses())
+        run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damsel-")))
         if not options.attach:
             if "ROS_DOMAIN_ID" not in os.environ:
                 os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
-            run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damsel-")))
             start_nodes(
                 processes,
                 robot=options.robot,
@@ -146,6 +134,8 @@ def _adapt(options: Options, interrupt: _Interrupt, surroundings: Surroundings) 
                 overrides=surroundings.overrides,
                 extra=surroundings.extra,
             )
+        if options.record is not None:
+            start_recorder(processes, options.record, run_folder)
         attendants: list[Attendant] = []
 
         def check() -> None:
@@ -166,16 +156,26 @@ def _adapt(options: Options, interrupt: _Interrupt, surroundings: Surroundings) 
             operator.wait_for_nodes(_START_TIMEOUT_S)
             if options.robot != "sim":
                 attendant = Attendant(operator.node, surroundings.person(progress.say))
-                attendant.enable(operator.poll, _ENABLE_TIMEOUT_S)
+                attendant.enable(operator.poll, ENABLE_TIMEOUT_S)
                 attendants.append(attendant)
             operator.set_task(options.task)
-            finished = operator.adapt(options.iterations, _shower(progress))
+            finished = _run(operator, options, progress)
         except BaseException:
             progress.close()
             stopped = operator.stop()
             interrupt.aftermath = "the arm holds" if stopped else "nobody confirmed a hold"
             raise
         return result_of(finished, options.task)
+
+
+def _run(operator: Operator, options: Options, progress: ProgressLines) -> Run:
+    """Adapt, and wait for the recorder before and after if there is one."""
+    if options.record is None:
+        return operator.adapt(options.iterations, _shower(progress))
+    wait_for_recorder(operator.node, operator.poll, _START_TIMEOUT_S)
+    finished = operator.adapt(options.iterations, _shower(progress))
+    finish_recording(operator.poll)
+    return finished
 
 
 def _shower(progress: ProgressLines) -> Callable[[TrajectoryRecord, bool], None]:

@@ -57,6 +57,7 @@ from damsel_ros.node_main import run_nodes
 from damsel_ros.parameters import Parameter, declare_parameters
 from damsel_ros.qos import COMMAND, LATCHED, STANDARD, STREAM
 from damsel_ros.run_limits import LIMIT_PARAMETERS, limits_of
+from damsel_ros.steady import steady_timer
 
 __all__ = ["AdaptNode", "main"]
 
@@ -100,8 +101,8 @@ class AdaptNode(Node):
         self._reset = self.create_client(Reset, "reset")
         self._hold = self.create_client(Trigger, "hold")
         self._get_parameters = self.create_client(GetParameters, "robot/get_parameters")
-        self._ticker = self.create_timer(_TICK_PERIOD_S, self._on_tick)
-        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+        self._ticker = steady_timer(self, _TICK_PERIOD_S, self._on_tick)
+        steady_timer(self, _DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._server = ActionServer(
             self,
             Adapt,

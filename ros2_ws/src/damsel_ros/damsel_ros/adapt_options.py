@@ -14,6 +14,7 @@ from damsel.tasks import Task, parse_goal
 from damsel_ros.adapt_run import MAX_ITERATIONS
 from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.bundle_path import default_bundle
+from damsel_ros.recording_file import check_new_file
 from damsel_ros.robot_loop import Mode
 
 __all__ = ["DEFAULT_MODES", "DEFAULT_TASK", "Options", "parse_options"]
@@ -39,6 +40,7 @@ class Options:
         attach: Whether to use nodes that are running instead of starting them.
         json: Where to write the result, if anywhere.
         parameters: Parameter file of one's own, if any.
+        record: Where to write a recording of the run, if anywhere.
     """
 
     task: Task
@@ -50,6 +52,7 @@ class Options:
     attach: bool
     json: Path | None
     parameters: Path | None = None
+    record: Path | None = None
 
 
 def parse_options(argv: Sequence[str]) -> Options:
@@ -71,6 +74,9 @@ def parse_options(argv: Sequence[str]) -> Options:
     json = Path(given.json) if given.json else None
     if json is not None:
         _check_writable(json)
+    record = Path(given.record) if given.record else None
+    if record is not None:
+        check_new_file(record, "--record")
     parameters = Path(given.parameters) if given.parameters else None
     if parameters is not None and not parameters.is_file():
         raise InvalidConfigError(
@@ -94,6 +100,7 @@ def parse_options(argv: Sequence[str]) -> Options:
         attach=given.attach,
         json=json,
         parameters=parameters,
+        record=record,
     )
 
 
@@ -130,6 +137,9 @@ def _parser() -> OneLineParser:
         "--parameters", default="", metavar="FILE", help="ROS parameter file of your own set-up"
     )
     parser.add_argument("--json", default="", metavar="FILE", help="write the result here")
+    parser.add_argument(
+        "--record", default="", metavar="FILE", help="record the run to this new MCAP file"
+    )
     return parser
 
 

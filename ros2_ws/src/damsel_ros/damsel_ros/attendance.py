@@ -24,8 +24,9 @@ from std_srvs.srv import Trigger
 from damsel.calibration import OBJECT_NAMES
 from damsel.errors import InvalidConfigError, RobotError
 from damsel_ros.backends.base import AttendedRobot
-from damsel_ros.conversions import age_of, transform_from_pose
+from damsel_ros.conversions import stamp_s, transform_from_pose
 from damsel_ros.qos import LATCHED
+from damsel_ros.steady import steady_timer
 
 __all__ = ["Attendance"]
 
@@ -62,7 +63,7 @@ class Attendance:
                 partial(self._on_pose, name),
                 qos_profile_sensor_data,
             )
-        node.create_timer(_POLL_PERIOD_S, self._on_poll)
+        steady_timer(node, _POLL_PERIOD_S, self._on_poll)
 
     async def _on_enable(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._enabling is not None:
@@ -93,7 +94,6 @@ class Attendance:
         return response
 
     def _on_pose(self, name: str, message: PoseStamped) -> None:
-        age_s = age_of(message.header.stamp, self._node.get_clock().now().to_msg())
         try:
             marker = transform_from_pose(message.pose)
         except InvalidConfigError as error:
@@ -101,7 +101,8 @@ class Attendance:
                 f"pose of the {name} dropped: {error}", throttle_duration_sec=1.0
             )
             return
-        self._robot.see_object(name, message.header.frame_id, marker, age_s)
+        header = message.header
+        self._robot.see_object(name, header.frame_id, marker, stamp_s(header.stamp))
 
     def _on_poll(self) -> None:
         prompt = self._robot.prompt

@@ -26,13 +26,13 @@ __all__ = [
     "DESCRIBING_PARAMETERS",
     "FRAME_BASE",
     "ROBOT_DIAGNOSTICS",
-    "age_of",
     "applied_from_message",
     "applied_to_message",
     "command_to_message",
     "description_from_parameters",
     "diagnostics_to_message",
     "displacement_from_message",
+    "joint_command_to_message",
     "joint_states_to_message",
     "observed_from_message",
     "observed_to_message",
@@ -40,6 +40,8 @@ __all__ = [
     "progress_to_message",
     "reward_to_message",
     "rewarded_from_message",
+    "stamp_s",
+    "time_of",
     "transform_from_pose",
 ]
 
@@ -204,6 +206,13 @@ def joint_states_to_message(
     )
 
 
+def joint_command_to_message(
+    targets: NDArray[np.float64], *, names: Sequence[str], stamp: Time
+) -> JointState:
+    """Return the joint targets (rad) under the joints' names; nothing was measured."""
+    return JointState(header=Header(stamp=stamp), name=list(names), position=targets.tolist())
+
+
 def diagnostics_to_message(
     *, name: str, hardware: str, level: bytes, summary: str, values: Mapping[str, str], stamp: Time
 ) -> DiagnosticArray:
@@ -248,6 +257,12 @@ def pose_to_message(
     return message
 
 
-def age_of(stamp: Time, now: Time) -> float:
-    """Return how long before `now` a stamp is, seconds; negative if it is later."""
-    return float(now.sec - stamp.sec) + 1e-9 * float(now.nanosec - stamp.nanosec)
+def stamp_s(stamp: Time) -> float:
+    """Return a stamp in seconds of the clock that made it."""
+    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
+
+
+def time_of(seconds: float) -> Time:
+    """Return the stamp of a time in seconds since the epoch."""
+    nanoseconds = round(1e9 * seconds)
+    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)

@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT
@@ -24,6 +26,7 @@ OPERATOR_PID = "DAMSEL_OPERATOR_PID"
 """Environment variable with the process that started a node, which must not outlive it."""
 
 _PR_SET_PDEATHSIG = 1
+_LOOK_UP_S = 0.1
 
 
 def prepare_dds() -> None:
@@ -32,18 +35,22 @@ def prepare_dds() -> None:
     os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(config_file("fastdds.xml")))
 
 
-def start_ros(args: Sequence[str] | None = None) -> None:
+def start_ros(
+    args: Sequence[str] | None = None,
+    signals: SignalHandlerOptions = SignalHandlerOptions.ALL,
+) -> None:
     """Initialise rclpy.
 
     Args:
         args: Command line with ROS arguments; `sys.argv` if None.
+        signals: Which of them end rclpy at once.
 
     Raises:
         InvalidConfigError: If the ROS arguments or a parameter file cannot be read.
     """
     prepare_dds()
     try:
-        rclpy.init(args=None if args is None else list(args))
+        rclpy.init(args=None if args is None else list(args), signal_handler_options=signals)
     except RuntimeError as error:  # base of the private classes for every kind of bad argument
         raise InvalidConfigError(f"ROS arguments not understood: {error}") from None
 
@@ -59,24 +66,32 @@ def _die_with_operator() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
+def run_nodes(
+    program: str,
+    create: Callable[[], Sequence[Node]],
+    hear_out: bool = False,
+) -> int:
     """Create nodes, spin them in one executor until told to stop, and return the exit code.
 
     Args:
         program: Name for messages.
         create: Makes the nodes once rclpy is up. A node with a `close` method has it called
             before it is destroyed.
+        hear_out: Whether nodes hear what is still on its way when they are told to stop: their
+            method `finish` is then called with the executor.
     """
     nodes: Sequence[Node] = ()
-    told_to_stop = _note_interrupts()
+    told_to_stop = _note_interrupts(*((signal.SIGTERM,) if hear_out else ()))
     try:
         _die_with_operator()
-        start_ros()
+        start_ros(signals=SignalHandlerOptions.NO if hear_out else SignalHandlerOptions.ALL)
         nodes = create()
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)
-        if not told_to_stop:
+        if hear_out:
+            _spin_and_hear_out(executor, nodes, told_to_stop)
+        elif not told_to_stop:
             executor.spin()
     except ExternalShutdownException:
         pass
@@ -95,11 +110,21 @@ def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
     return 0
 
 
-def _note_interrupts() -> list[int]:
+def _spin_and_hear_out(
+    executor: Executor, nodes: Sequence[Any], told_to_stop: Sequence[int]
+) -> None:
+    while not told_to_stop:
+        executor.spin_once(timeout_sec=_LOOK_UP_S)
+    for node in nodes:
+        node.finish(executor)
+
+
+def _note_interrupts(*others: signal.Signals) -> list[int]:
     """Have SIGINT noted in the returned list instead of raised wherever Python happens to be.
 
-    rclpy shuts down on it as well, which ends spinning.
+    rclpy shuts down on it as well, unless it was told not to, which ends spinning.
     """
     noted: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    for number in (signal.SIGINT, *others):
+        signal.signal(number, lambda number, _: noted.append(number))
     return noted

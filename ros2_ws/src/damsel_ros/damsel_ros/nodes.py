@@ -6,13 +6,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from rclpy.node import Node
+
+from damsel.errors import RobotTimeoutError
 from damsel_ros.processes import NodeProcess, NodeProcesses
 from damsel_ros.share import config_file
 
-__all__ = ["NAMESPACE", "Parameter", "start_nodes"]
+__all__ = [
+    "NAMESPACE",
+    "Parameter",
+    "finish_recording",
+    "start_nodes",
+    "start_recorder",
+    "wait_for_recorder",
+]
 
 NAMESPACE = "/damsel"
 """Namespace of every node, topic, service and action."""
@@ -21,6 +32,7 @@ Parameter = str | int | float | bool
 """What an overridden parameter may be."""
 
 _NODES = ("robot", "task", "adapt")
+_LAST_TICKS_S = 0.3
 
 
 def start_nodes(
@@ -28,22 +40,24 @@ def start_nodes(
     *,
     robot: str,
     mode: str,
-    bundle: Path,
-    composed: bool,
     run_folder: Path,
+    bundle: Path | None = None,
+    composed: bool = False,
+    nodes: Sequence[str] = _NODES,
     parameters: Sequence[Path] = (),
     overrides: Mapping[str, Mapping[str, Parameter]] | None = None,
     extra: Sequence[str] = (),
 ) -> dict[str, NodeProcess]:
-    """Start the three nodes, each in a process of its own or all in one.
+    """Start nodes, each in a process of its own or all three in one.
 
     Args:
         processes: Keeps them.
         robot: Name of the backend; it chooses the parameter file.
         mode: Parameter `mode` of the robot node.
-        bundle: Parameter `bundle` of the adapt node.
-        composed: Whether all three share one process.
         run_folder: Where the parameters of this run are written.
+        bundle: Parameter `bundle` of the adapt node.
+        composed: Whether robot, task and adapt share one process.
+        nodes: Which of these three, if they do not.
         parameters: Further parameter files, which win over that of the backend.
         overrides: Further parameters by node, which win over every file.
         extra: Names of further nodes to start, such as `object_bridge`.
@@ -52,21 +66,63 @@ def start_nodes(
         The processes by name.
     """
     file = run_folder / "overrides.yaml"
-    given: dict[str, dict[str, Parameter]] = {
-        "robot": {"mode": mode},
-        "adapt": {"bundle": str(bundle.resolve())},
-    }
+    given: dict[str, dict[str, Parameter]] = {"robot": {"mode": mode}}
+    if bundle is not None:
+        given["adapt"] = {"bundle": str(bundle.resolve())}
     for node, values in (overrides or {}).items():
         given.setdefault(node, {}).update(values)
     write_overrides(file, given)
     arguments = ["--ros-args", "-r", f"__ns:={NAMESPACE}"]
     for one in (config_file(f"{robot}.yaml"), *parameters, file):
         arguments += ["--params-file", str(one)]
-    alone = (*extra, *(() if composed else _NODES))
+    alone = (*extra, *(() if composed else nodes))
     started = {name: processes.start(name, f"damsel_ros.{name}_node", arguments) for name in alone}
     if composed:
         started["composed"] = processes.start("composed", "damsel_ros.composed", arguments)
     return started
+
+
+def start_recorder(processes: NodeProcesses, output: Path, run_folder: Path) -> NodeProcess:
+    """Start a recorder of all that the nodes say.
+
+    Args:
+        processes: Keeps it.
+        output: The recording; it must not exist.
+        run_folder: Where its parameters are written.
+    """
+    file = run_folder / "recorder.yaml"
+    write_overrides(file, {"recorder": {"output": str(output.resolve())}})
+    arguments = ["--ros-args", "--params-file", str(file)]
+    return processes.start("recorder", "damsel_ros.recorder_node", arguments)
+
+
+def wait_for_recorder(node: Node, poll: Callable[[], None], timeout_s: float) -> None:
+    """Wait until the recorder hears what there is to hear.
+
+    Args:
+        node: A node in the namespace of the nodes.
+        poll: Lets time pass; may raise.
+        timeout_s: How long.
+
+    Raises:
+        RobotTimeoutError: If it does not within that time.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    while not node.count_subscribers("joint_command"):
+        if time.monotonic() > deadline_s:
+            raise RobotTimeoutError(f"the recorder is not there after {timeout_s:g} s")
+        poll()
+
+
+def finish_recording(poll: Callable[[], None]) -> None:
+    """Wait until the robot node has told the last joint targets.
+
+    Args:
+        poll: Lets time pass; may raise.
+    """
+    end_s = time.monotonic() + _LAST_TICKS_S
+    while time.monotonic() < end_s:
+        poll()
 
 
 def write_overrides(path: Path, values: Mapping[str, Mapping[str, Parameter]]) -> None:

@@ -20,6 +20,7 @@ from damsel_intera.wire import ObjectPoses, decode
 from damsel_ros.conversions import pose_to_message
 from damsel_ros.node_main import run_nodes
 from damsel_ros.parameters import Parameter, declare_parameters
+from damsel_ros.steady import steady_timer
 
 __all__ = ["ObjectBridgeNode", "main"]
 
@@ -53,7 +54,7 @@ class ObjectBridgeNode(Node):
             )
             for name in OBJECT_NAMES
         }
-        self.create_timer(1.0 / values["poll_rate_hz"], self._on_poll)
+        steady_timer(self, 1.0 / values["poll_rate_hz"], self._on_poll)
 
     def close(self) -> None:
         """Disconnect."""

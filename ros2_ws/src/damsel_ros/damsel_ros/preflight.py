@@ -5,7 +5,7 @@ Each check is a function of what was seen; nothing here moves anything or waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,7 @@ SDK_VERSIONS = ("5.3.0", "5.3.1", "5.3.2")
 
 _LEAST_RATE_HZ = 90.0
 _CLOCK_OFFSET_LIMIT_S = 0.05
+_POSE_DELAY_LIMIT_S = 0.1
 _KINEMATICS_LIMIT_M = 0.01
 _TABLE_LIMIT_M = 0.004
 _LONGEST_WATCHDOG_S = 0.2
@@ -70,6 +71,8 @@ class Sighting:
         clock_offset_s: Smallest difference of the two machines' wall clocks; NaN if unknown.
         poses: Has taken every object pose that came.
         refused_pose: Why a pose could not be used; empty if none.
+        pose_ages_s: How old the newest pose of each object was when it came, by the wall clocks of
+            this machine and of the camera.
         now_s: When the listening ended.
     """
 
@@ -82,6 +85,7 @@ class Sighting:
     clock_offset_s: float
     poses: ObjectPoses
     refused_pose: str
+    pose_ages_s: Mapping[str, float]
     now_s: float
 
 
@@ -201,11 +205,26 @@ def _kinematics(state: State) -> Check:
     )
 
 
+def _pose_ages(ages_s: Mapping[str, float]) -> Check:
+    """How long cameras take, which only clocks that agree can tell; control does not use it."""
+    name = "object pose delay"
+    if not ages_s:
+        return Check(name, False, "no pose has a stamp that can be read")
+    slowest = max(ages_s, key=lambda one: abs(ages_s[one]))
+    delay_s = ages_s[slowest]
+    short = -_CLOCK_OFFSET_LIMIT_S <= delay_s <= _POSE_DELAY_LIMIT_S
+    detail = f"{1000 * delay_s:.0f} ms by the stamps of {slowest}"
+    allowed = f"{-1000 * _CLOCK_OFFSET_LIMIT_S:.0f} to {1000 * _POSE_DELAY_LIMIT_S:.0f} ms"
+    wrong = f"{detail}; allowed: {allowed}; run chrony where the cameras are, then look at them"
+    return Check(name, short, detail if short else wrong)
+
+
 def _scene(seen: Sighting, placement_tolerance_m: float) -> Iterator[Check]:
     problem = seen.refused_pose or seen.poses.problem(seen.now_s)
     yield Check("object poses", not problem, problem or "live, of all three objects")
     if problem:
         return
+    yield _pose_ages(seen.pose_ages_s)
     positions = seen.poses.positions(seen.now_s)
     wrong = misplaced(positions, placement_tolerance_m)
     yield Check("objects", not wrong, "; ".join(wrong) or "at their start")

@@ -26,11 +26,12 @@ from damsel.errors import DamselError
 from damsel.perception import ObjectPoses
 from damsel_intera.errors import InteraError
 from damsel_ros.backends import make_robot
+from damsel_ros.backends.pose_clock import PoseClock
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
 from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.bundle_path import default_bundle
-from damsel_ros.conversions import age_of, transform_from_pose
+from damsel_ros.conversions import stamp_s, transform_from_pose
 from damsel_ros.preflight import Sighting, checklist
 from damsel_ros.set_up import sawyer_set_up
 
@@ -102,45 +103,53 @@ def _look(node: Node, cfg: SawyerCfg, calibration: Calibration) -> Sighting:
     # Whatever is seen now is where the objects are.
     poses.jumps_allowed = True
     refused: dict[str, str] = {}
+    ages_s: dict[str, float] = {}
     for name in OBJECT_NAMES:
         node.create_subscription(
             PoseStamped,
             f"objects/{name}/pose",
-            _taker(node, name, calibration, poses, refused),
+            _taker(name, calibration, poses, refused, ages_s),
             qos_profile_sensor_data,
         )
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        return _listen(cfg, poses, refused, lambda: executor.spin_once(timeout_sec=0.0))
+        return _listen(cfg, poses, refused, ages_s, lambda: executor.spin_once(timeout_sec=0.0))
     finally:
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()
 
 
 def _taker(
-    node: Node,
     name: str,
     calibration: Calibration,
     poses: ObjectPoses,
     refused: dict[str, str],
+    ages_s: dict[str, float],
 ) -> Callable[[PoseStamped], None]:
+    clock = PoseClock()
+
     def take(message: PoseStamped) -> None:
         now_s = time.monotonic()
-        age_s = age_of(message.header.stamp, node.get_clock().now().to_msg())
+        stamped_s = stamp_s(message.header.stamp)
+        ages_s[name] = time.time() - stamped_s
         try:
             marker = transform_from_pose(message.pose)
             position = calibration.object_position(name, message.header.frame_id, marker)
         except DamselError as error:
             refused[name] = str(error)
         else:
-            poses.see(name, position, now_s - age_s, now_s)
+            poses.see(name, position, clock.measured_s(stamped_s, now_s, anew=True), now_s)
 
     return take
 
 
 def _listen(
-    cfg: SawyerCfg, poses: ObjectPoses, refused: Mapping[str, str], spin: Callable[[], Any]
+    cfg: SawyerCfg,
+    poses: ObjectPoses,
+    refused: Mapping[str, str],
+    ages_s: Mapping[str, float],
+    spin: Callable[[], Any],
 ) -> Sighting:
     guard = StateGuard(cfg.guard)
     states, offset_s, reply, error = 0, float("nan"), None, ""
@@ -172,6 +181,7 @@ def _listen(
         clock_offset_s=offset_s,
         poses=poses,
         refused_pose="; ".join(refused.values()),
+        pose_ages_s=dict(ages_s),
         now_s=now_s,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 
-__all__ = ["COMMAND", "LATCHED", "STANDARD", "STREAM"]
+__all__ = ["COMMAND", "JOINTS", "LATCHED", "STANDARD", "STREAM", "TICKS"]
 
 
 def _reliable(durability: QoSDurabilityPolicy, depth: int) -> QoSProfile:
@@ -28,5 +28,13 @@ COMMAND = _reliable(QoSDurabilityPolicy.VOLATILE, depth=1)
 LATCHED = _reliable(QoSDurabilityPolicy.TRANSIENT_LOCAL, depth=1)
 """`context`: whoever comes late gets the current one."""
 
+# Ticks come in bursts, as many as there were since the last.
+JOINTS = _reliable(QoSDurabilityPolicy.VOLATILE, depth=2000)
+"""`/joint_states`; any usual subscription fits it."""
+
+# Nobody hears it until somebody records, who then wants the first one, too.
+TICKS = _reliable(QoSDurabilityPolicy.TRANSIENT_LOCAL, depth=2000)
+"""`joint_command`."""
+
 STANDARD = _reliable(QoSDurabilityPolicy.VOLATILE, depth=10)
-"""`/joint_states` and `/diagnostics`, as other ROS tools expect them."""
+"""`/diagnostics`, as other ROS tools expect them."""

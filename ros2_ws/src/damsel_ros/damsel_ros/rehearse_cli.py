@@ -3,6 +3,10 @@
 Starts a ROS 1 master, a virtual Sawyer and the Intera server, and adapts through them: every
 process and every message on the way to a real arm, down to the robot's own topics. The person who
 enables the arm and puts the objects back is played by the rehearsal.
+
+`damsel-rehearse FILE --excite` is `damsel-record FILE --excite --robot sawyer` in the same way, and
+`--arm friction=0.02,damping_scale=1.5,gain_scale=0.9,delay_s=0.06` makes the virtual arm unlike the
+nominal one, to see whether `damsel-fit` finds out.
 """
 
 from __future__ import annotations
@@ -15,15 +19,21 @@ from pathlib import Path
 
 from rclpy.utilities import remove_ros_args
 
+from damsel.cli import EXIT_BAD_INPUT, OneLineParser
+from damsel.errors import DamselError, InvalidConfigError, brief
 from damsel_intera.errors import InteraError
 from damsel_intera.virtual.rehearsal import Rehearsal, missing_ros1
 from damsel_ros.adapt_cli import Surroundings, run
 from damsel_ros.person import StandIn
+from damsel_ros.record_cli import run as record
 
 __all__ = ["main", "rehearse", "surroundings_of"]
 
 PROGRAM = "damsel-rehearse"
 EXIT_FAILED = 1
+
+# How the virtual arm may differ from the nominal one.
+_ARM = ("damping_scale", "friction", "gain_scale", "delay_s")
 
 # Objects that were put back fall and settle.
 _SETTLING_S = 1.0
@@ -38,16 +48,22 @@ def rehearse(argv: Sequence[str]) -> int:
     """Rehearse one adaptation and return the exit code, as `damsel-adapt` does.
 
     Args:
-        argv: Options of `damsel-adapt`, without `--robot`.
+        argv: Options of `damsel-adapt`, without `--robot`; with `--excite`, those of
+            `damsel-record`. `--arm` comes on top.
     """
+    try:
+        arm, argv = _arm_arguments(argv)
+    except DamselError as error:
+        return _fail(str(error), EXIT_BAD_INPUT)
+    program = record if "--excite" in argv else run
     missing = missing_ros1()
     if missing:
         return _fail(missing)
     with tempfile.TemporaryDirectory(prefix="damsel-rehearsal-") as folder:
         try:
             with Rehearsal(Path(folder)) as rehearsal:
-                rehearsal.start()
-                return run([*argv, "--robot", "sawyer"], surroundings_of(rehearsal), PROGRAM)
+                rehearsal.start(arm=arm)
+                return program([*argv, "--robot", "sawyer"], surroundings_of(rehearsal), PROGRAM)
         except InteraError as error:
             return _fail(str(error))
 
@@ -83,9 +99,25 @@ def _put_objects_back(rehearsal: Rehearsal) -> None:
     time.sleep(_SETTLING_S)
 
 
-def _fail(message: str) -> int:
+def _arm_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split off `--arm friction=0.02,delay_s=0.06`, as arguments of the virtual Sawyer."""
+    parser = OneLineParser(prog=PROGRAM, add_help=False, allow_abbrev=False)
+    parser.add_argument("--arm", default="")
+    given, rest = parser.parse_known_args(argv)
+    arguments = []
+    for part in filter(None, given.arm.split(",")):
+        name, _, value = part.partition("=")
+        if name not in _ARM:
+            raise InvalidConfigError(
+                f"--arm has {brief(name)}; allowed: NAME=VALUE of {', '.join(_ARM)}"
+            )
+        arguments += [f"--{name.replace('_', '-')}", value]
+    return arguments, rest
+
+
+def _fail(message: str, exit_code: int = EXIT_FAILED) -> int:
     print(f"{PROGRAM}: error: {message}", file=sys.stderr)
-    return EXIT_FAILED
+    return exit_code
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from random import SystemRandom
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor
@@ -20,21 +21,24 @@ from damsel_msgs.msg import EndEffectorCommand, Observation
 from damsel_msgs.srv import Reset
 from damsel_ros.attendance import Attendance
 from damsel_ros.backends import BACKEND_NAMES, make_robot
-from damsel_ros.backends.base import AttendedRobot
+from damsel_ros.backends.base import AttendedRobot, JointTick
 from damsel_ros.backends.sawyer_parameters import SAWYER_PARAMETERS
 from damsel_ros.conversions import (
     ROBOT_DIAGNOSTICS,
     applied_to_message,
     diagnostics_to_message,
     displacement_from_message,
+    joint_command_to_message,
     joint_states_to_message,
     observed_to_message,
+    time_of,
 )
 from damsel_ros.events import Observed, Status
 from damsel_ros.node_main import run_nodes
 from damsel_ros.parameters import Parameter, declare_parameters
-from damsel_ros.qos import COMMAND, STANDARD, STREAM
+from damsel_ros.qos import COMMAND, JOINTS, STANDARD, STREAM, TICKS
 from damsel_ros.robot_loop import Mode, Phase, RobotEvent, RobotLoop
+from damsel_ros.steady import steady_timer
 
 __all__ = ["RobotNode", "main"]
 
@@ -54,7 +58,14 @@ PARAMETERS = (
         low=0.05,
         high=10.0,
     ),
-    Parameter("joint_state_rate_hz", 20.0, "Joint states a second [Hz].", low=1.0, high=200.0),
+    Parameter(
+        "joint_state_rate_hz",
+        20.0,
+        "Joint states a second [Hz]. While anybody hears `joint_command` those of every tick "
+        "come, in as many bursts a second.",
+        low=1.0,
+        high=200.0,
+    ),
     *SAWYER_PARAMETERS,
 )
 
@@ -92,14 +103,15 @@ class RobotNode(LifecycleNode):
 
         self._observations = self.create_lifecycle_publisher(Observation, "observation", STREAM)
         self._applied = self.create_lifecycle_publisher(EndEffectorCommand, "applied", STREAM)
-        self._joint_states = self.create_lifecycle_publisher(JointState, "/joint_states", STANDARD)
+        self._joint_states = self.create_lifecycle_publisher(JointState, "/joint_states", JOINTS)
+        self._joint_commands = self.create_lifecycle_publisher(JointState, "joint_command", TICKS)
         # Diagnostics speak in every lifecycle state.
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STANDARD)
         self.create_subscription(EndEffectorCommand, "command", self._on_command, COMMAND)
         # A reset that a person takes part in must not keep the node from its other work.
         self.create_service(Reset, "reset", self._on_reset, callback_group=ReentrantCallbackGroup())
         self.create_service(Trigger, "hold", self._on_hold)
-        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+        steady_timer(self, _DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._joint_state_period_s = 1.0 / values["joint_state_rate_hz"]
         self._attended = self._robot if isinstance(self._robot, AttendedRobot) else None
         if self._attended is not None:
@@ -127,7 +139,7 @@ class RobotNode(LifecycleNode):
             mode=self._mode,
             command_timeout_s=self._command_timeout_s,
             # A restarted node must not reuse ids that are still latched on `reward`.
-            first_trajectory=time.time_ns() // 1_000_000 % 0xFFFFFFFF + 1,
+            first_trajectory=SystemRandom().randint(1, 0xFFFFFFFF),
         )
         return super().on_configure(state)
 
@@ -135,8 +147,8 @@ class RobotNode(LifecycleNode):
         """Let resets and commands move the arm."""
         realtime = self._mode is Mode.REALTIME
         period_s = self._description.control_period_s if realtime else _WATCHDOG_PERIOD_S
-        self._tick_timer = self.create_timer(period_s, self._on_tick)
-        self._joint_timer = self.create_timer(self._joint_state_period_s, self._on_joint_timer)
+        self._tick_timer = steady_timer(self, period_s, self._on_tick)
+        self._joint_timer = steady_timer(self, self._joint_state_period_s, self._on_joint_timer)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -268,12 +280,30 @@ class RobotNode(LifecycleNode):
     def _on_joint_timer(self) -> None:
         stamp = self.get_clock().now().to_msg()
         try:
+            if self._joint_commands.get_subscription_count():
+                # Ticks alone, so that all stamps are of the clock that they are on.
+                self._publish_ticks(self._robot.joint_ticks())
+                return
             states = self._robot.joint_states()
         except RobotError:
             return  # diagnostics say why nothing is known of the arm
         self._joint_states.publish(
             joint_states_to_message(states, names=self._description.joint_names, stamp=stamp)
         )
+
+    def _publish_ticks(self, ticks: Sequence[JointTick]) -> None:
+        """Tell everything about the joints, since somebody wants to know what they are told."""
+        names = self._description.joint_names
+        for tick in ticks:
+            measured = time_of(tick.measured_s)
+            self._joint_states.publish(
+                joint_states_to_message(tick.states, names=names, stamp=measured)
+            )
+            if tick.targets is not None:
+                sent = time_of(tick.sent_s)
+                self._joint_commands.publish(
+                    joint_command_to_message(tick.targets, names=names, stamp=sent)
+                )
 
     def _publish_diagnostics(self) -> None:
         level, summary, values = self._health()

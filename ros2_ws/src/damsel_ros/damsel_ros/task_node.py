@@ -23,6 +23,7 @@ from damsel_ros.judge import Judge
 from damsel_ros.node_main import run_nodes
 from damsel_ros.parameters import Parameter, declare_parameters
 from damsel_ros.qos import STANDARD, STREAM
+from damsel_ros.steady import steady_timer
 
 __all__ = ["TaskNode", "main"]
 
@@ -62,7 +63,7 @@ class TaskNode(Node):
         self.create_subscription(Observation, "observation", self._on_observation, STREAM)
         self.create_service(SetTask, "set_task", self._on_set_task)
         self.create_service(GetOutcome, "~/get_outcome", self._on_get_outcome)
-        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+        steady_timer(self, _DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
 
     def _on_observation(self, message: Observation) -> None:
         observed = observed_from_message(message)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from enum import Enum
 
 import numpy as np
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 
 from damsel.errors import RobotError
 from damsel_intera.client import Client
+from damsel_intera.realtime import hurry
 from damsel_ros.backends.arm_motion import ArmMotion, MotionMode
-from damsel_ros.backends.realtime import hurry
+from damsel_ros.backends.base import JointStates, JointTick
 from damsel_ros.backends.server_talk import ServerTalk
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.backends.tick_clock import TickClock
@@ -26,6 +28,8 @@ from damsel_ros.backends.tick_clock import TickClock
 __all__ = ["ArmLink", "Wish"]
 
 Array = NDArray[np.float64]
+
+_KEPT_TICKS = 1000
 
 _ESTOP = {0: "unpressed", 1: "pressed", 3: "released, but the robot is still stopped"}
 
@@ -80,6 +84,7 @@ class ArmLink:
         self._wish_error = ""
         self._fault = ""
         self._letting_go: _LettingGo | None = None
+        self._ticks: deque[JointTick] = deque(maxlen=_KEPT_TICKS)
         self._talk = ServerTalk(client, guard, self._lock)
         self._talk.greet()
         self._thread = threading.Thread(target=self._run, name="arm link", daemon=True)
@@ -159,15 +164,22 @@ class ArmLink:
                 raise RobotError("no state has come from the Intera server")
             return np.array(state.joint_positions), np.array(state.joint_velocities)
 
+    def joint_ticks(self) -> list[JointTick]:
+        """Return the ticks since the last call, oldest first."""
+        with self._lock:
+            ticks = list(self._ticks)
+            self._ticks.clear()
+            return ticks
+
     def diagnostics(self) -> dict[str, str]:
         """What a person would want to know of the link and the arm."""
         with self._lock:
             state = self._guard.state
-            median, p99, largest = (1000 * value for value in self._clock.jitter_s())
+            jitter_ms = (f"{1000 * value:.2f}" for value in self._clock.jitter_s())
             values = {
                 "motion": self._motion.mode.value,
                 "state age [ms]": f"{1000 * self._guard.age_s(time.monotonic()):.1f}",
-                "command lateness p50, p99, max [ms]": f"{median:.2f}, {p99:.2f}, {largest:.2f}",
+                "command lateness p50, p99, p99.9, max [ms]": ", ".join(jitter_ms),
                 "ticks missed": str(self._clock.missed),
                 "command thread": self._scheduling,
                 "invalid messages": str(self._talk.invalid_messages),
@@ -193,6 +205,7 @@ class ArmLink:
             self._talk.receive()
             with self._lock:
                 targets = self._advance(time.monotonic())
+                self._note_tick(targets)
                 letting_go, wish = self._letting_go, self._wish
             if targets is not None:
                 self._talk.send(targets)
@@ -228,6 +241,12 @@ class ArmLink:
             motion.stop()
             self._letting_go = _LettingGo.RELEASE
         return targets
+
+    def _note_tick(self, targets: Array | None) -> None:
+        state = self._guard.state
+        if state is not None:
+            states = JointStates(np.array(state.joint_positions), np.array(state.joint_velocities))
+            self._ticks.append(JointTick(state.robot_stamp_s, states, time.time(), targets))
 
     def _fail(self, problem: str) -> None:
         self._fault = self._fault or problem

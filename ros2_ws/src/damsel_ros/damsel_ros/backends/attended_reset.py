@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-import numpy as np
-
 from damsel.errors import RobotError, RobotTimeoutError
 from damsel.perception import ObjectPoses, misplaced
 from damsel_ros.backends.arm_link import ArmLink, Wish
@@ -59,6 +57,7 @@ class AttendedReset:
         self._tolerance_m = placement_tolerance_m
         self._confirm_timeout_s = confirm_timeout_s
         self._asked_s = 0.0
+        self._refused = ""
         self.stage = ResetStage.NONE
 
     @property
@@ -105,13 +104,15 @@ class AttendedReset:
             link.wish(Wish.RETURN)
             self.stage = ResetStage.RETURNING
         elif self.stage is ResetStage.RETURNING and not link.busy:
-            self._asked_s = now_s
+            self._asked_s, self._refused = now_s, ""
             # Hands move objects as they like.
             self._poses.jumps_allowed = True
             self.stage = ResetStage.ASKING
         elif self.stage is ResetStage.ASKING and now_s - self._asked_s > self._confirm_timeout_s:
+            refused = f"; the last to do so was told: {self._refused}" if self._refused else ""
             raise RobotTimeoutError(
                 f"nobody confirmed within {self._confirm_timeout_s:g} s that the objects are back"
+                f"{refused}"
             )
         elif self.stage is ResetStage.TAKING and not link.busy:
             if link.mode is not MotionMode.STEPPING:
@@ -131,10 +132,17 @@ class AttendedReset:
         """
         if self.stage is not ResetStage.ASKING:
             raise RobotError("nothing is to be confirmed now: no reset waits for it")
-        positions: np.ndarray = self._poses.positions(now_s)
-        wrong = misplaced(positions, self._tolerance_m)
-        if wrong:
-            raise RobotError(f"{'; '.join(wrong)} (allowed: {self._tolerance_m:g} m)")
+        self._refused = self._objects_problem(now_s)
+        if self._refused:
+            raise RobotError(self._refused)
         self._poses.jumps_allowed = False
         self._link.wish(Wish.STEP)
         self.stage = ResetStage.TAKING
+
+    def _objects_problem(self, now_s: float) -> str:
+        """Why the objects cannot be taken to be back, in one line; empty if they can."""
+        problem = self._poses.problem(now_s)
+        if problem:
+            return problem
+        wrong = misplaced(self._poses.positions(now_s), self._tolerance_m)
+        return f"{'; '.join(wrong)} (allowed: {self._tolerance_m:g} m)" if wrong else ""

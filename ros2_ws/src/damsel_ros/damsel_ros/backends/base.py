@@ -6,7 +6,7 @@ another robot is refused before anything moves. Controller and safety layer live
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from damsel.bundle import Bundle
 from damsel.rigid import RigidTransform
 
-__all__ = ["AppliedStep", "AttendedRobot", "JointStates", "Robot", "RobotDescription"]
+__all__ = [
+    "AppliedStep",
+    "AttendedRobot",
+    "JointStates",
+    "JointTick",
+    "Robot",
+    "RobotDescription",
+]
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,24 @@ class JointStates:
     velocities: NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False)
+class JointTick:
+    """What was measured and what the joints were told in one tick.
+
+    Attributes:
+        measured_s: When the joints were measured, seconds since the epoch.
+        states: The measurement.
+        sent_s: When the targets were sent, likewise.
+        targets: (number of joints,) radians, as the safety layer let them through; None if the
+            joints were told nothing.
+    """
+
+    measured_s: float
+    states: JointStates
+    sent_s: float = 0.0
+    targets: NDArray[np.float64] | None = None
+
+
 class Robot(Protocol):
     """An arm, moved one control step at a time.
 
@@ -135,6 +160,13 @@ class Robot(Protocol):
         """Return the joint states as of now."""
         ...
 
+    def joint_ticks(self) -> Sequence[JointTick]:
+        """Return what happened to the joints since the last call, oldest first.
+
+        At least the latest second of it; for whoever records the arm.
+        """
+        ...
+
     def diagnostics(self) -> Mapping[str, str]:
         """Return what a person would want to know of the arm, by name."""
         ...
@@ -173,6 +205,13 @@ class AttendedRobot(Robot, Protocol):
         """
         ...
 
-    def see_object(self, name: str, frame_id: str, marker: RigidTransform, age_s: float) -> None:
-        """Take the pose of an object's marker in a frame, measured `age_s` ago."""
+    def see_object(self, name: str, frame_id: str, marker: RigidTransform, stamp_s: float) -> None:
+        """Take the pose of an object's marker in a frame.
+
+        Args:
+            name: Of the object.
+            frame_id: Of the frame.
+            marker: The marker in it.
+            stamp_s: When it was measured, seconds of the camera's own clock.
+        """
         ...

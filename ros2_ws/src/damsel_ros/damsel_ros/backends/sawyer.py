@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from damsel.calibration import Calibration
+from damsel.calibration import OBJECT_NAMES, Calibration
 from damsel.control import ControllerCfg
 from damsel.errors import DamselError, RobotError
 from damsel.kinematics import JOINT_NAMES, end_effector_position
@@ -18,7 +18,8 @@ from damsel.rigid import RigidTransform
 from damsel_ros.backends.arm_link import ArmLink, Wish
 from damsel_ros.backends.arm_motion import ArmMotion
 from damsel_ros.backends.attended_reset import AttendedReset
-from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription
+from damsel_ros.backends.base import AppliedStep, JointStates, JointTick, RobotDescription
+from damsel_ros.backends.pose_clock import PoseClock
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
 from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.backends.state_guard import StateGuard
@@ -51,6 +52,7 @@ class SawyerBackend:
             joint_names=JOINT_NAMES,
         )
         self._poses = ObjectPoses(cfg.perception)
+        self._pose_clocks = {name: PoseClock() for name in OBJECT_NAMES}
         self._refused_pose = ""
         self._open_link: ArmLink | None = None
         self._open_reset: AttendedReset | None = None
@@ -134,6 +136,10 @@ class SawyerBackend:
         """Return the newest joint states."""
         return JointStates(*self._link.measured())
 
+    def joint_ticks(self) -> Sequence[JointTick]:
+        """Return the ticks since the last call; measurements carry the robot's own stamps."""
+        return self._link.joint_ticks()
+
     def diagnostics(self) -> Mapping[str, str]:
         """Return how arm, link and perception are."""
         values = self._link.diagnostics()
@@ -174,16 +180,18 @@ class SawyerBackend:
         """Take somebody's word that the objects are back, and look."""
         self._reset.confirm(time.monotonic())
 
-    def see_object(self, name: str, frame_id: str, marker: RigidTransform, age_s: float) -> None:
-        """Take the pose of an object's marker in a frame, measured `age_s` ago."""
+    def see_object(self, name: str, frame_id: str, marker: RigidTransform, stamp_s: float) -> None:
+        """Take the pose of an object's marker in a frame, stamped by the camera's own clock."""
         now_s = time.monotonic()
+        anew = self._poses.jumps_allowed
+        measured_s = self._pose_clocks[name].measured_s(stamp_s, now_s, anew=anew)
         try:
             position = self._calibration.object_position(name, frame_id, marker)
         except DamselError as error:
             self._refused_pose = str(error)
             return
         self._refused_pose = ""
-        self._poses.see(name, position, now_s - age_s, now_s)
+        self._poses.see(name, position, measured_s, now_s)
 
     @property
     def _link(self) -> ArmLink:

@@ -59,13 +59,16 @@ class TickClock:
         """Begin the beat anew, after a pause that was meant."""
         self._due_s = self._now()
 
-    def sent(self) -> None:
-        """Note that this tick's command has left now."""
-        self._lateness_s.append(self._now() - (self._due_s - self._period_s))
+    def sent(self) -> float:
+        """Note that this tick's command has left now; return how late that is, seconds."""
+        late_s = self._now() - (self._due_s - self._period_s)
+        self._lateness_s.append(late_s)
+        return late_s
 
-    def jitter_s(self) -> tuple[float, float, float]:
-        """How long after their tick commands left: median, 99th percentile, largest."""
+    def jitter_s(self) -> tuple[float, float, float, float]:
+        """How long after their tick commands left: median, 99th and 99.9th percentile, largest."""
         if not self._lateness_s:
-            return 0.0, 0.0, 0.0
+            return 0.0, 0.0, 0.0, 0.0
         late = np.array(tuple(self._lateness_s))
-        return float(np.median(late)), float(np.quantile(late, 0.99)), float(late.max())
+        median, p99, p999 = np.quantile(late, (0.5, 0.99, 0.999)).tolist()
+        return median, p99, p999, float(late.max())

@@ -1,0 +1,131 @@
+"""The `recorder` node: writes a run to MCAP. It hears everything and says nothing.
+
+The hidden goal is on no topic, so it is not in the recording.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import Executor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState
+
+from damsel.errors import InvalidConfigError
+from damsel_msgs.msg import Context, EndEffectorCommand, Observation, Reward
+from damsel_ros.node_main import run_nodes
+from damsel_ros.nodes import NAMESPACE
+from damsel_ros.parameters import Parameter, declare_parameters
+from damsel_ros.qos import JOINTS, LATCHED, STANDARD, STREAM, TICKS
+from damsel_ros.recording_file import RecordingError, RecordingFile
+
+__all__ = ["RECORDED", "RecorderNode", "main", "record"]
+
+RECORDED: dict[str, tuple[type, QoSProfile]] = {
+    "/joint_states": (JointState, JOINTS),
+    "joint_command": (JointState, TICKS),
+    "observation": (Observation, STREAM),
+    # Unlike the robot node, the recorder wants old commands, too.
+    "command": (EndEffectorCommand, JOINTS),
+    "applied": (EndEffectorCommand, STREAM),
+    "reward": (Reward, STREAM),
+    "context": (Context, LATCHED),
+    "/diagnostics": (DiagnosticArray, STANDARD),
+}
+"""Message and quality of service of each recorded topic."""
+
+_FINISH_S = 2.0
+_QUIET_S = 0.1
+
+PARAMETERS = (Parameter("output", "", "MCAP file to write; it must not exist."),)
+
+
+class RecorderNode(Node):
+    """Passes serialised messages on to a `RecordingFile`, untouched."""
+
+    def __init__(self, output: Path | None = None) -> None:
+        """Begin a recording.
+
+        Args:
+            output: The file; by default the parameter of this name.
+
+        Raises:
+            InvalidConfigError: If it exists or cannot be written.
+        """
+        super().__init__("recorder", namespace=NAMESPACE)
+        given = declare_parameters(self, PARAMETERS)["output"]
+        if output is None and not given:
+            raise InvalidConfigError("parameter output is empty; allowed: a new file")
+        self._file: RecordingFile | None = RecordingFile(output or Path(given))
+        self._published_ns = 0
+        for topic, (kind, qos) in RECORDED.items():
+            name = self.resolve_topic_name(topic)
+            self._file.add_topic(name, _name_of(kind))
+            self.create_subscription(
+                kind,
+                topic,
+                partial(self._keep, name),
+                qos,
+                raw=True,
+            )
+
+    @property
+    def messages(self) -> int:
+        """How many messages have been recorded."""
+        return 0 if self._file is None else self._file.messages
+
+    def finish(self, executor: Executor) -> None:
+        """Record what was published before now and is still on its way."""
+        now_ns, deadline_s = time.time_ns(), time.monotonic() + _FINISH_S
+        heard = -1
+        while (
+            heard != self.messages and self._published_ns < now_ns and time.monotonic() < deadline_s
+        ):
+            heard = self.messages
+            executor.spin_once(timeout_sec=_QUIET_S)
+
+    def close(self) -> None:
+        """Finish the file."""
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(RecordingError):  # said when it happened
+                file.close()
+
+    def _keep(self, topic: str, data: bytes, info: dict[str, Any]) -> None:
+        if self._file is not None:
+            now_ns = time.time_ns()
+            published_ns = int(info.get("source_timestamp") or now_ns)
+            self._file.write(topic, data, heard_ns=now_ns, published_ns=published_ns)
+            self._published_ns = published_ns
+
+
+def record(program: str, create: Callable[[], RecorderNode]) -> int:
+    """Record until told to stop, and return the exit code.
+
+    Args:
+        program: Name for messages.
+        create: Makes the recorder once rclpy is up.
+    """
+    return run_nodes(program, lambda: [create()], hear_out=True)
+
+
+def _name_of(kind: type) -> str:
+    package = kind.__module__.split(".", 1)[0]
+    return f"{package}/msg/{kind.__name__}"
+
+
+def main() -> None:
+    """Run the recorder node as a process."""
+    sys.exit(record("recorder", RecorderNode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""`damsel-replay` and `damsel-fit`: a recorded run in simulation, and what it tells of the arm."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from damsel.cli import OneLineParser, run
+from damsel.errors import InvalidConfigError
+from damsel_sim.arm_parameters import NOMINAL_ARM
+from damsel_sim.system_identification.arm_file import load_arm, save_arm
+from damsel_sim.system_identification.fit import fit
+from damsel_sim.system_identification.mcap_file import read_recording
+from damsel_sim.system_identification.recording import InvalidRecordingError, motions
+from damsel_sim.system_identification.replay import Replay, gap
+from damsel_sim.system_identification.report import fit_table, gap_record, gap_table
+
+__all__ = ["fit_main", "replay_main"]
+
+
+_MUCH = 0.2
+
+
+def replay_main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `damsel-replay`."""
+    return run(lambda: _replay(sys.argv[1:] if arguments is None else arguments), "damsel-replay")
+
+
+def fit_main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `damsel-fit`."""
+    return run(lambda: _fit(sys.argv[1:] if arguments is None else arguments), "damsel-fit")
+
+
+def _replay(arguments: Sequence[str]) -> int:
+    parser = OneLineParser(
+        prog="damsel-replay",
+        description="Replay the joint targets of a recorded run in simulation and report how far "
+        "the simulated arm is from the recorded one.",
+    )
+    parser.add_argument("recording", type=Path, help="MCAP file that damsel-record wrote")
+    parser.add_argument(
+        "--parameters", type=Path, metavar="FILE", help="arm that damsel-fit wrote (nominal)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the gap here")
+    options = parser.parse_args(arguments)
+    _check_writable("--json", options.json)
+    arm = load_arm(options.parameters) if options.parameters else NOMINAL_ARM
+    replays = _replays(options)
+    found = gap(replays, arm)
+    print(gap_table({"fitted" if options.parameters else "nominal": found}))
+    if options.json:
+        options.json.write_text(json.dumps(gap_record(found), indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _fit(arguments: Sequence[str]) -> int:
+    parser = OneLineParser(
+        prog="damsel-fit",
+        description="Fit friction, damping, gains, delay and smoothing of the simulated arm to a "
+        "recorded run.",
+    )
+    parser.add_argument("recording", type=Path, help="MCAP file that damsel-record wrote")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="YAML file to write"
+    )
+    options = parser.parse_args(arguments)
+    _check_writable("--output", options.output)
+    replays = _replays(options)
+    result = fit(replays, progress=lambda line: print(line, file=sys.stderr))
+    before, after = gap(replays, NOMINAL_ARM), gap(replays, result.arm)
+    content = options.recording.read_bytes()
+    save_arm(
+        options.output,
+        result.arm,
+        {
+            "standard_errors": dict(result.standard_errors),
+            "not_identified": dict(result.not_identified),
+            "recording": {
+                "file": options.recording.name,
+                "sha256": hashlib.sha256(content).hexdigest(),
+            },
+            "gap": {"nominal": gap_record(before), "fitted": gap_record(after)},
+        },
+    )
+    print(fit_table(result))
+    print()
+    print(gap_table({"nominal": before, "fitted": after}))
+    return 0
+
+
+def _replays(options: argparse.Namespace) -> list[Replay]:
+    recording = read_recording(options.recording)
+    if recording.note:
+        print(recording.note, file=sys.stderr)
+    replays = [Replay(motion) for motion in motions(recording)]
+    judged = [replay for replay in replays if replay.judged.any()]
+    if not judged:
+        raise InvalidRecordingError(
+            f"{recording.name}: the arm touches something from the beginning of every motion; "
+            "allowed: motions that begin in free space"
+        )
+    late = sum(replay.late for replay in judged) / sum(len(replay.judged) for replay in judged)
+    if late > _MUCH:
+        print(
+            f"{recording.name}: {late:.0%} of the measurements came soon after a late one; record "
+            "again on a machine and a network that are less busy",
+            file=sys.stderr,
+        )
+    return judged
+
+
+def _check_writable(option: str, path: Path | None) -> None:
+    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+        raise InvalidConfigError(
+            f"{option} {str(path)!r} cannot be written; allowed: a file in an existing folder"
+        )

@@ -1,0 +1,249 @@
+"""What goes wrong on the whole path, in mid-trajectory, and what the arm does."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from damsel.errors import RobotError
+from damsel_intera.virtual.rehearsal import missing_ros1
+from tests.ros.rehearsal_stage import Clocks, EnoughError, Stage, Strike, until_finished
+from tests.support.fault_table import FaultRow, FaultTable
+
+pytestmark = [pytest.mark.ros1, pytest.mark.slow]
+
+PATIENCE_S = 0.1
+ATTEMPTS = 3
+
+
+@pytest.fixture(scope="module", name="shared_stage")
+def stage_of_all_tests(
+    tmp_path_factory: pytest.TempPathFactory, long_bundle: Path
+) -> Iterator[Stage]:
+    if missing := missing_ros1():
+        pytest.skip(missing)
+    folder = tmp_path_factory.mktemp("stage")
+    # With wrong clocks all along: none of this depends on what o'clock anybody thinks it is.
+    clocks = Clocks.make(folder, ahead_s=(18_000.0, -10_800.0, 0.0))
+    with Stage(folder, long_bundle, patience_s=PATIENCE_S, clocks=clocks) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(shared_stage: Stage) -> Stage:
+    """A run about to begin: everything is there, well, and enabled."""
+    shared_stage.repair()
+    return shared_stage
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong in mid-trajectory.
+
+    Attributes:
+        strike: Makes it happen.
+        message: What the operator is told in the end.
+        within_s: In what time the arm is at rest.
+    """
+
+    strike: Callable[[Stage], object]
+    message: str
+    within_s: float = 0.3
+
+
+def cut(stage: Stage, duration_s: float) -> None:
+    stage.gate.open = False
+    if duration_s:
+        threading.Timer(duration_s, lambda: setattr(stage.gate, "open", True)).start()
+
+
+FAULTS = {
+    "emergency stop pressed": Fault(
+        lambda stage: stage.rehearsal.inject("press_estop"), "the emergency stop is pressed"
+    ),
+    "collision felt": Fault(
+        lambda stage: stage.rehearsal.inject("collide", 0.2), "the robot felt a collision"
+    ),
+    "robot reports an error": Fault(
+        lambda stage: stage.rehearsal.inject("fail"), "the robot reports an error"
+    ),
+    "robot falls silent": Fault(
+        lambda stage: stage.rehearsal.inject("silence"),
+        "the robot publishes no joint states|the robot's own states are late or missing",
+        # Noticed at 100 ms; then it comes to rest.
+        within_s=0.45,
+    ),
+    "robot's states are not finite": Fault(
+        lambda stage: stage.rehearsal.inject("state_fault", {"invalid": 1}),
+        "the robot's own states are not finite|the robot publishes no joint states",
+    ),
+    "robot's states are 300 ms late": Fault(
+        lambda stage: stage.rehearsal.inject("state_fault", {"delay_s": 0.3}),
+        r"state of the arm is 0\.\d+ s old|the robot's own states are late or missing",
+        within_s=0.45,
+    ),
+    "robot's clock set back by an hour": Fault(
+        lambda stage: stage.rehearsal.inject("state_fault", {"clock_s": -3600}),
+        r"state of the arm is \d+\.\d+ s old|the robot's own states are late or missing",
+    ),
+    "network gone for 500 ms": Fault(
+        lambda stage: cut(stage, 0.5),
+        r"state of the arm is 0\.\d+ s old|no fresh command within the watchdog's time",
+    ),
+    "network gone for good": Fault(
+        lambda stage: cut(stage, 0.0), r"state of the arm is 0\.\d+ s old .*: no state has come"
+    ),
+    "Intera server killed": Fault(
+        lambda stage: stage.rehearsal.kill("server"),
+        r"state of the arm is 0\.\d+ s old .*: no state has come",
+        # The robot's own command timeout is what is left: it keeps to its last target.
+        within_s=0.5,
+    ),
+    "robot's driver killed": Fault(
+        lambda stage: stage.rehearsal.kill("robot"),
+        "the robot publishes no joint states|the robot's own states are late or missing",
+    ),
+    "object bridge killed": Fault(
+        # Nobody's trajectory can be made again without objects: nobody can confirm the reset.
+        lambda stage: stage.nodes["object_bridge"].signal(signal.SIGKILL),
+        r"nobody confirmed within 5 s .*: no pose of the block for \d+\.\d+ s",
+        # Noticed after 200 ms; the arm then goes back to its start, slowly.
+        within_s=float("inf"),
+    ),
+    "ROS 2 robot node killed": Fault(
+        lambda stage: stage.nodes["robot"].signal(signal.SIGKILL), "the robot node went silent"
+    ),
+    "adapt node killed": Fault(
+        lambda stage: stage.nodes["adapt"].signal(signal.SIGKILL),
+        "the adapt node went silent",
+        # The step that was commanded last is still carried out, and the arm is told to stay.
+        within_s=0.8,
+    ),
+    "task node killed": Fault(
+        lambda stage: stage.nodes["task"].signal(signal.SIGKILL),
+        "the task node went silent",
+        within_s=0.8,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_holds_the_arm_and_ends_the_run_with_its_cause(
+    stage: Stage, name: str, fault_table: FaultTable
+) -> None:
+    fault = FAULTS[name]
+    struck_s, told = run_into(stage, fault)
+    assert re.search(fault.message, told), told
+    time.sleep(0.5)
+    if name == "object bridge killed":
+        held_s, arm = told_to_hold(stage, "no pose of the block") - struck_s, TOLD_TO_HOLD
+        assert held_s < 0.4
+    else:
+        held_s, arm = stage.held_after(struck_s), "at rest"
+        # And nothing moves again by itself.
+        assert stage.held_after(time.monotonic() - 0.2) <= 0.2
+    assert held_s < fault.within_s
+    # No transition of the disturbed trajectory is in any context.
+    assert all(context.transitions == 0 for _, context in stage.watcher.contexts)
+    fault_table.add(
+        FaultRow(
+            fault=name,
+            path="rehearsal",
+            # A simulated arm is gone with its driver; a real one would hold by its own timeout.
+            arm=arm if "robot" in stage.rehearsal.processes else "gone with its driver",
+            within_ms=1000 * held_s,
+            message=told,
+            run="ends",
+        )
+    )
+
+
+def run_into(stage: Stage, fault: Fault) -> tuple[float, str]:
+    """Adapt until the fault has ended it; when it struck, and what the operator was told.
+
+    A busy machine can hold the arm before anything was done to it, which is no fault of ours.
+    """
+    for _ in range(ATTEMPTS):
+        strike = Strike(stage, fault.strike)
+        with pytest.raises(RobotError) as error:
+            stage.operator.adapt(1, strike)
+        if strike.struck_s is not None:
+            return strike.struck_s, str(error.value)
+        stage.repair()
+    raise AssertionError(f"no run came as far as the fault: {error.value}")
+
+
+TOLD_TO_HOLD = "told to hold; then goes back to its start"
+
+
+def told_to_hold(stage: Stage, reason: str) -> float:
+    """When the arm was told to hold for a reason; it was once."""
+    held = [
+        at
+        for at, message in stage.watcher.applied
+        if message.status == message.STATUS_HELD and reason in message.reason
+    ]
+    assert len(held) == 1
+    return held[0]
+
+
+def lose_objects(stage: Stage) -> None:
+    camera = stage.nodes["object_bridge"]
+    camera.signal(signal.SIGSTOP)
+    threading.Timer(1.5, lambda: camera.signal(signal.SIGCONT)).start()
+
+
+def set_camera_clock_back(stage: Stage) -> None:
+    if stage.clocks is None:
+        pytest.skip("no C compiler, so no clock can be set")
+    stage.clocks.camera.set(-18_000.0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "strike", "message"),
+    [
+        ("object poses gone for 1.5 s", lose_objects, "no pose of the block for 0.2"),
+        (
+            "camera's clock set back by two hours",
+            set_camera_clock_back,
+            "or the clock that stamps them was set back",
+        ),
+    ],
+)
+def test_lost_object_poses_hold_the_arm_and_have_the_trajectory_made_again(
+    stage: Stage,
+    fault: str,
+    strike: Callable[[Stage], None],
+    message: str,
+    fault_table: FaultTable,
+) -> None:
+    striking = Strike(stage, strike)
+    with pytest.raises(EnoughError):
+        stage.operator.adapt(1, until_finished(striking))
+    assert stage.operator.stop()
+    assert striking.struck_s is not None
+    noticed_s = told_to_hold(stage, message) - striking.struck_s
+    assert noticed_s < 0.4
+    # The trajectory that was thrown away, and the one in its place.
+    assert len({message.trajectory for _, message in stage.watcher.observations}) == 2
+    reason = next(m.reason for _, m in stage.watcher.applied if message in m.reason)
+    run = "throws the trajectory away and makes it again"
+    arm = "told to hold, until the objects are back"
+    fault_table.add(FaultRow(fault, "rehearsal", arm, 1000 * noticed_s, reason, run))
+
+
+def test_a_network_that_is_gone_for_50_ms_is_no_fault(
+    stage: Stage, fault_table: FaultTable
+) -> None:
+    with pytest.raises(EnoughError):
+        stage.operator.adapt(1, until_finished(Strike(stage, lambda stage: cut(stage, 0.05))))
+    assert stage.operator.stop()
+    assert len({message.trajectory for _, message in stage.watcher.observations}) == 1
+    fault_table.add(FaultRow("network gone for 50 ms", "rehearsal", "moves on", 0.0, "", "goes on"))

@@ -81,9 +81,9 @@ def _dispatch(given: Sequence[str]) -> int:
     if options.command in cli_comparison.COMMANDS:
         return cli_comparison.run_command(options, command)
     # Imported late: a mistyped option should not wait for torch, nor evaluation need it.
-    from damsel_training import stages
+    from damsel_training import stages, task_expert_stages
     from damsel_training.progress import Progress
-    from damsel_training.run import PRESETS, RunFolder
+    from damsel_training.run import PRESETS, RunFolder, TaskExpertsCfg
     from damsel_training.stage_times import timed
 
     cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
@@ -96,6 +96,11 @@ def _dispatch(given: Sequence[str]) -> int:
         if wanted in ("experts", "all"):
             with timed(folder.root, "experts"):
                 stages.experts(cfg, folder, progress, _families(options), workers)
+            if isinstance(cfg.experts, TaskExpertsCfg):
+                with timed(folder.root, "distillation"):
+                    task_expert_stages.distil(
+                        cfg.experts, cfg.seed, folder, progress, _families(options), workers
+                    )
         if wanted in ("collect", "all"):
             with timed(folder.root, "collect"):
                 stages.collect(cfg, folder, progress)
@@ -120,7 +125,7 @@ def _parser() -> OneLineParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     stages = {
         "all": "from the experts to an evaluated bundle, in order",
-        "experts": "RL experts, one goal-conditioned SAC agent a family",
+        "experts": "RL experts: a goal-conditioned SAC agent a family, or one a task",
         "collect": "data set of expert roll-outs",
         "meta": "DAMSEL meta-training of encoder and policy",
         "export": "model bundle (ONNX) of the newest checkpoint",

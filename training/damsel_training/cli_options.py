@@ -21,7 +21,7 @@ __all__ = [
     "ray_workers",
 ]
 
-PRESET_NAMES = ("quick", "smoke")
+PRESET_NAMES = ("quick", "paper", "smoke")
 
 
 def natural(text: str) -> int:

@@ -24,7 +24,6 @@ from damsel_training.checkpoints import has_checkpoint, load_checkpoint, resume
 from damsel_training.context_methods import Gmps, Pearl
 from damsel_training.errors import MissingStageError
 from damsel_training.evaluation import best_constant_outcome
-from damsel_training.experts import Expert
 from damsel_training.files import written_whole
 from damsel_training.gmps import without_structure
 from damsel_training.methods import Damsel, Method, Still, Told
@@ -33,6 +32,7 @@ from damsel_training.progress import Progress
 from damsel_training.protocol import Setting, evaluate_method
 from damsel_training.run import RunCfg, RunFolder
 from damsel_training.stage_times import seconds_by_stage
+from damsel_training.task_expert_stages import expert_steps, goal_experts
 from damsel_training.trajectory_table import write_rows
 from damsel_training.workers import cores
 
@@ -142,11 +142,11 @@ def _constant(wanted: Comparison, _cfg: RunCfg, folder: RunFolder) -> Method:
         Task(task.family, tuple(np.maximum(best[task.family], _LEAST[task.family]).tolist()))
         for task in wanted.tasks
     ]
-    return Told(told, _experts(folder))
+    return Told(told, goal_experts(folder))
 
 
 def _oracle(wanted: Comparison, _cfg: RunCfg, folder: RunFolder) -> Method:
-    return Told(wanted.tasks, _experts(folder))
+    return Told(wanted.tasks, goal_experts(folder))
 
 
 METHODS: Mapping[str, Callable[[Comparison, RunCfg, RunFolder], Method]] = {
@@ -166,10 +166,6 @@ _LEAST = {
 }
 
 
-def _experts(folder: RunFolder) -> dict[str, Expert]:
-    return {name: Expert.load(name, folder.experts) for name in FAMILIES}
-
-
 def _required(path: Path, command: str) -> Path:
     if not has_checkpoint(path):
         raise MissingStageError(f"no checkpoint at {path}; run `damsel-train {command}` first")
@@ -177,11 +173,11 @@ def _required(path: Path, command: str) -> Path:
 
 
 _TRAINED_BY = {
-    "damsel": ("experts", "collect", "meta"),
-    "gmps": ("experts", "collect", "gmps"),
+    "damsel": ("experts", "distillation", "collect", "meta"),
+    "gmps": ("experts", "distillation", "collect", "gmps"),
     "pearl": ("pearl",),
-    "constant": ("experts",),
-    "oracle": ("experts",),
+    "constant": ("experts", "distillation"),
+    "oracle": ("experts", "distillation"),
 }
 
 
@@ -216,7 +212,7 @@ def _note_origin(
 
 def _environment_steps(method: str, cfg: RunCfg, folder: RunFolder) -> int:
     """Control steps of simulation that a method's training took, those of its experts included."""
-    experts = sum(expert.steps for expert in cfg.experts.values())
+    experts = expert_steps(cfg, folder)
     a_trajectory = len(training_tasks()) * cfg.damsel.horizon
     collected = 2 * cfg.collect.rollouts * a_trajectory
     meta = cfg.damsel.iterations * cfg.damsel.collect_rounds * a_trajectory

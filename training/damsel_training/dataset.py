@@ -142,6 +142,7 @@ def collect_dataset(
     cfg: CollectCfg,
     rng: np.random.Generator,
     progress: Callable[[int], object] = int,
+    guides: Mapping[str, ExpertPolicy] | None = None,
 ) -> ExpertDataset:
     """Roll out every expert on every task of its family, and every family's probe.
 
@@ -151,13 +152,15 @@ def collect_dataset(
         cfg: how many, and how noisy.
         rng: source of the noise.
         progress: told how many of `cfg.rollouts` are done.
+        guides: by family, who follows the probes' way points; the experts, unless they know the
+            goals of the tasks alone.
     """
-    teacher = Teacher(tasks, experts)
+    teacher, guide = Teacher(tasks, experts), Teacher(tasks, guides or experts)
     physics = TabletopPhysics(len(tasks), arm=cfg.arm)
     dataset = ExpertDataset([], [])
     for done in range(cfg.rollouts):
         noise = rng.uniform(0.0, cfg.largest_noise, len(tasks))
         dataset.experts.append(roll_out(physics, teacher.expert, cfg.horizon, noise, rng))
-        dataset.probes.append(roll_out(physics, teacher.probe, cfg.horizon, noise, rng))
+        dataset.probes.append(roll_out(physics, guide.probe, cfg.horizon, noise, rng))
         progress(done + 1)
     return dataset

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -111,6 +111,15 @@ class ExpertScore(NamedTuple):
         return cls(0.0, 0.0, np.inf, np.inf, 0.0, np.inf)
 
 
+class GoalConditioned(Protocol):
+    """A policy for all goals of one family."""
+
+    family: str
+
+    def __call__(self, observation: Array, goal: Array) -> Array:
+        """Actions (n, 3) in [-1, 1] for observations (n, 12) and goals (n, goal_dim)."""
+
+
 class Expert:
     """A trained expert's deterministic policy."""
 
@@ -166,7 +175,7 @@ class Expert:
         return action
 
 
-def evaluate_expert(expert: Expert, cfg: ExpertCfg) -> ExpertScore:
+def evaluate_expert(expert: GoalConditioned, cfg: ExpertCfg) -> ExpertScore:
     """Score an expert on goals and disturbances drawn from a fixed seed."""
     kind = FAMILIES[expert.family]
     rng = np.random.default_rng(7)

@@ -38,6 +38,7 @@ def roll_out(
     noise: Array | None = None,
     rng: np.random.Generator | None = None,
     watch: Callable[[Array, Array, Array], object] | None = None,
+    starts: Array | None = None,
 ) -> Rollouts:
     """Run every row from the start for `horizon` steps.
 
@@ -48,8 +49,9 @@ def roll_out(
         noise: (n,), standard deviation of the noise added to each row's executed actions.
         rng: source of the noise.
         watch: told of every step: observations before, actions as applied, observations after.
+        starts: (n, 7), radians, joint positions to start from instead of home.
     """
-    physics.reset()
+    physics.reset(joint_positions=starts)
     step_size = physics.cfg.step_size_m
     observation = physics.observation()
     observations, actions, labels = [observation], [], []

@@ -3,6 +3,7 @@
     <run>/run.yaml          the resolved configuration
     <run>/commit            the code that began it
     <run>/experts/<family>  best.zip, scores.json, tensorboard/; checkpoint.pt until done.json
+    <run>/experts           with an expert a task: see `damsel_training.task_experts`
     <run>/dataset.npz       roll-outs of the experts
     <run>/meta              checkpoint.pt and the one before, metrics.csv, tensorboard/
     <run>/bundle            the model bundle
@@ -22,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import yaml
@@ -34,12 +35,32 @@ from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.randomisation import RandomisationCfg
 from damsel_training.damsel import DamselCfg
 from damsel_training.dataset import CollectCfg
+from damsel_training.distillation import DistillationCfg
 from damsel_training.errors import RunInUseError
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.experts import ExpertCfg
 from damsel_training.files import written_whole
+from damsel_training.task_agents import TaskAgentsCfg
 
-__all__ = ["PRESETS", "RunCfg", "RunFolder", "plain"]
+__all__ = ["PRESETS", "RunCfg", "RunFolder", "TaskExpertsCfg", "plain"]
+
+
+_WithEnv = TypeVar("_WithEnv", ExpertCfg, TaskAgentsCfg)
+
+
+@dataclass(frozen=True)
+class TaskExpertsCfg:
+    """An agent for each training task, as in the paper, and an expert for all goals from them.
+
+    Attributes:
+        agents: by family.
+        distillation: into one goal-conditioned expert a family.
+    """
+
+    agents: Mapping[str, TaskAgentsCfg] = field(
+        default_factory=lambda: {name: TaskAgentsCfg() for name in FAMILIES}
+    )
+    distillation: DistillationCfg = field(default_factory=DistillationCfg)
 
 
 @dataclass(frozen=True)
@@ -49,7 +70,7 @@ class RunCfg:
     Attributes:
         preset: the name it was asked for under.
         seed: of every stage.
-        experts: by family.
+        experts: one goal-conditioned agent a family, by family; or one agent a training task.
         collect: the data set.
         damsel: meta-training.
         arm: the arm that is simulated, as fitted to recordings; None for the nominal one. Set it
@@ -58,12 +79,19 @@ class RunCfg:
 
     preset: str
     seed: int = 0
-    experts: Mapping[str, ExpertCfg] = field(
+    experts: Mapping[str, ExpertCfg] | TaskExpertsCfg = field(
         default_factory=lambda: {name: ExpertCfg() for name in FAMILIES}
     )
     collect: CollectCfg = field(default_factory=CollectCfg)
     damsel: DamselCfg = field(default_factory=DamselCfg)
     arm: ArmParameters | None = None
+
+    @property
+    def expert_kind(self) -> str:
+        """Who the experts are, in words."""
+        if isinstance(self.experts, TaskExpertsCfg):
+            return "a SAC agent a training task, distilled into a goal-conditioned expert a family"
+        return "a goal-conditioned SAC agent a family"
 
     def rng(self, stage: str) -> np.random.Generator:
         """The generator of a stage."""
@@ -75,10 +103,25 @@ class RunCfg:
         def around(cfg: RandomisationCfg) -> RandomisationCfg:
             return replace(cfg, arm=arm)
 
-        experts = {
-            name: replace(cfg, env=replace(cfg.env, randomisation=around(cfg.env.randomisation)))
-            for name, cfg in self.experts.items()
-        }
+        def envs(
+            cfgs: Mapping[str, _WithEnv],
+        ) -> dict[str, _WithEnv]:
+            return {
+                name: replace(
+                    cfg, env=replace(cfg.env, randomisation=around(cfg.env.randomisation))
+                )
+                for name, cfg in cfgs.items()
+            }
+
+        experts: Mapping[str, ExpertCfg] | TaskExpertsCfg
+        if isinstance(self.experts, TaskExpertsCfg):
+            distillation = self.experts.distillation
+            experts = TaskExpertsCfg(
+                envs(self.experts.agents),
+                replace(distillation, randomisation=around(distillation.randomisation)),
+            )
+        else:
+            experts = envs(self.experts)
         damsel = replace(self.damsel, randomisation=around(self.damsel.randomisation))
         collect = replace(self.collect, arm=arm)
         return replace(self, experts=experts, collect=collect, damsel=damsel, arm=arm)
@@ -105,6 +148,19 @@ PRESETS: dict[str, RunCfg] = {
             "door": ExpertCfg(steps=160_000, env=_NOISY),
             "drawer": ExpertCfg(steps=160_000, env=_NOISY),
         },
+        damsel=DamselCfg(iterations=24),
+    ),
+    # As in the paper: an expert for each of the 60 training tasks.
+    "paper": RunCfg(
+        "paper",
+        experts=TaskExpertsCfg(
+            {
+                # Pushes need the most updates, so their jobs come first.
+                "push": TaskAgentsCfg(trajectories=24, updates_per_step=8),
+                "door": TaskAgentsCfg(),
+                "drawer": TaskAgentsCfg(),
+            }
+        ),
         damsel=DamselCfg(iterations=24),
     ),
 }

@@ -17,11 +17,12 @@ from damsel_training.damsel import MetaLearner
 from damsel_training.dataset import ExpertDataset, collect_dataset
 from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.errors import DivergedError, MissingStageError
-from damsel_training.experts import Expert, ExpertCfg, train_expert
+from damsel_training.experts import ExpertCfg, train_expert
 from damsel_training.export import export_bundle
 from damsel_training.metrics import Board, append_csv, rewind_csv
 from damsel_training.progress import Progress
-from damsel_training.run import RunCfg, RunFolder, plain
+from damsel_training.run import RunCfg, RunFolder, TaskExpertsCfg, plain
+from damsel_training.task_expert_stages import goal_experts, own_experts, task_experts
 from damsel_training.workers import LocalWorkers, cores
 
 __all__ = ["collect", "experts", "export", "meta"]
@@ -43,15 +44,16 @@ def experts(
     workers: Workers | None = None,
 ) -> None:
     """Train the experts of some families, as many at a time as there are workers or cores."""
-    bars = {name: progress.bar(f"expert {name}", cfg.experts[name].steps) for name in families}
+    if isinstance(cfg.experts, TaskExpertsCfg):
+        task_experts(cfg.experts, cfg.seed, folder, progress, families, workers)
+        return
+    cfgs = cfg.experts
+    bars = {name: progress.bar(f"expert {name}", cfgs[name].steps) for name in families}
     # The longest first, so that the others fill the gaps.
-    order = sorted(families, key=lambda name: -cfg.experts[name].steps)
+    order = sorted(families, key=lambda name: -cfgs[name].steps)
     run_jobs(
         _train_expert,
-        {
-            name: _ExpertJob(name, cfg.experts[name], folder.experts / name, cfg.seed)
-            for name in order
-        },
+        {name: _ExpertJob(name, cfgs[name], folder.experts / name, cfg.seed) for name in order},
         workers or LocalWorkers(min(len(families), cores())),
         heard=lambda name, news: bars[name](*news),
     )
@@ -84,10 +86,11 @@ def collect(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
         return
     dataset = collect_dataset(
         training_tasks(),
-        _load_experts(folder),
+        own_experts(cfg, folder),
         cfg.collect,
         cfg.rng("collect"),
         lambda done: bar(done, ""),
+        goal_experts(folder),
     )
     dataset.save(folder.dataset)
 
@@ -104,7 +107,7 @@ def meta(
         torch.set_num_threads(cores())
     torch.manual_seed(cfg.seed)
     folder.meta.mkdir(exist_ok=True)
-    learner = learner_class(cfg.damsel, training_tasks(), _load_experts(folder), cfg.rng("meta"))
+    learner = learner_class(cfg.damsel, training_tasks(), goal_experts(folder), cfg.rng("meta"))
     table = folder.meta / "metrics.csv"
     if not resume(learner, folder.meta / "checkpoint.pt"):
         if not folder.dataset.exists():
@@ -156,11 +159,8 @@ def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = N
             "commit": folder.commit,
             "command": command,
             "seeds": {"run": cfg.seed},
+            "experts": cfg.expert_kind,
             "configuration": plain(cfg),
         },
     )
     return target
-
-
-def _load_experts(folder: RunFolder) -> dict[str, Expert]:
-    return {name: Expert.load(name, folder.experts) for name in FAMILIES}

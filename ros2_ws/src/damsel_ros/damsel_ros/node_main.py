@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -86,6 +87,8 @@ def run_nodes(
         _die_with_operator()
         start_ros(signals=SignalHandlerOptions.NO if hear_out else SignalHandlerOptions.ALL)
         nodes = create()
+        # What is there now stays: the collector need not stop the arm's thread to go through it.
+        gc.freeze()
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)

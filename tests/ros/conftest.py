@@ -5,6 +5,7 @@ What runs nodes runs them as processes of their own, in a DDS domain of its own.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,18 @@ _MISSING = [
     for name in ("rclpy", "damsel_msgs", "damsel_ros")
     if importlib.util.find_spec(name) is None
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_long_collections() -> Iterator[None]:
+    """Spare the collector what earlier tests have left: going through it takes tenths of seconds.
+
+    Doubles of the robot and the network to it are in this process, and would stand still meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class _SkippedModule(pytest.Module):

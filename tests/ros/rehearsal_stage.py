@@ -7,7 +7,6 @@ else, so that only kills cost a start of their own.
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import threading
@@ -109,7 +108,6 @@ class Stage:
 
     def __enter__(self) -> Stage:
         self._whole.enter_context(_in_a_hurry())
-        self._whole.enter_context(_without_long_collections())
         self.rehearsal = self._whole.enter_context(Rehearsal(self._folder))
         with self._time("next_to_robot"):
             self.rehearsal.start_roscore()
@@ -261,20 +259,6 @@ def _in_a_hurry() -> Iterator[None]:
     finally:
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, before)
-
-
-@contextlib.contextmanager
-def _without_long_collections() -> Iterator[None]:
-    """Spare the collector what earlier tests have left: going through it takes tenths of seconds.
-
-    The network between robot and nodes is in this process, and would stand still meanwhile.
-    """
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _connected(context: zmq.Context, address: str) -> zmq.Socket:  # type: ignore[type-arg]

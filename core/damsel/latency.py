@@ -49,7 +49,7 @@ _FREE_M = 0.08
 """The tool touches nothing when it is further than this from every object's centre."""
 
 _STILL_M = 0.001
-"""What moved less than this in a step stood still. An object that did not moves with the tool."""
+"""What moved less than this in a step stood still; an object that moved more goes with the tool."""
 
 
 class DelayCompensator:

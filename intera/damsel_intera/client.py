@@ -90,10 +90,14 @@ class Client:
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            wait_ms = max(0, round(1000 * (deadline - time.monotonic())))
-            if not self._states.poll(wait_ms):
+            wait_ms = round(1000 * (deadline - time.monotonic()))
+            if wait_ms > 0:
+                self._states.poll(wait_ms)
+            try:
+                data = self._states.recv(zmq.NOBLOCK)
+            except zmq.Again:
                 return None
-            state = self._take(self._states.recv())
+            state = self._take(data)
             if state is not None:
                 return state
 

@@ -52,10 +52,10 @@ def test_the_table_compares_with_the_sum_of_the_bare_hops() -> None:
         INTERVALS: [0.001, 0.003],
     }
     lines = table(taken, {NODE: [0.0001, 0.0002, 0.0003, 0.0004]}).splitlines()
-    assert "Bare hops: 1000 us" in lines[-1]
-    assert "2000 us, 2.0 times that; with it 7000 us" in lines[-1]
+    assert "1300 us at p50" in lines[-1]
+    assert "2000 us, 1.5 times that; with it 7000 us" in lines[-1]
     (node,) = [line for line in lines if line.startswith(NODE)]
-    assert node.split()[-4:] == ["100", "200", "300", "400"]
+    assert node.split()[-6:] == ["–", "100", "200", "300", "400", "–"]
     (interval,) = [line for line in lines if line.startswith(INTERVALS)]
     assert interval.split()[-1] == "50.00"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 
 import pytest
 
@@ -67,6 +69,26 @@ def test_nothing_sent_is_no_jitter() -> None:
     assert make()[0].jitter_s() == (0.0, 0.0, 0.0, 0.0)
 
 
+def test_the_main_thread_comes_right_after_the_one_in_a_hurry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        os,
+        "sched_setscheduler",
+        lambda thread, _, parameters: asked.append((thread, parameters.sched_priority)),
+    )
+    before = sys.getswitchinterval()
+    try:
+        thread = threading.Thread(target=hurry, args=(20,))
+        thread.start()
+        thread.join()
+        assert sys.getswitchinterval() < 0.001
+    finally:
+        sys.setswitchinterval(before)
+    assert asked == [(threading.main_thread().native_id, 19), (0, 20)]
+
+
 def test_priority_is_asked_for_and_never_insisted_upon(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
@@ -79,4 +101,5 @@ def test_priority_is_asked_for_and_never_insisted_upon(monkeypatch: pytest.Monke
     assert hurry(0) == "ordinary"
     assert asked == []
     assert hurry(20) == "real-time 20"
+    assert asked[-1] == 20  # of this thread, after the main one if that is another
     assert hurry(40).startswith("ordinary (real-time 40 is not permitted")

@@ -32,7 +32,7 @@ def hurry(priority: int) -> str:
         # Of a thread on Linux, whatever the name says; 0 is the calling one, which may be the main
         # thread. Threads that these two start are ordinary again.
         policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-        main = threading.main_thread().native_id
+        main = threading.main_thread().native_id or 0
         for thread, level in ((main, max(1, priority - 1)), (0, priority)):
             os.sched_setscheduler(thread, policy, os.sched_param(level))
     except (AttributeError, OSError):

@@ -1,4 +1,4 @@
-"""The whole ROS 1 side: a real roscore, the virtual Sawyer, the server, and what can go wrong.
+"""The whole ROS 1 side: a real master, the virtual Sawyer, the server, and what can go wrong.
 
 Every test runs with the server on the robot's bare topics; where the vendor's SDK is installed
 (see conftest), also through it.
@@ -447,7 +447,7 @@ def test_a_robot_that_is_killed_and_a_master_that_is_gone(rehearsal: Rehearsal) 
         rehearsal.kill("robot")
         assert wait_for_hold(client, HoldReason.ROBOT_SILENT) < WATCHDOG_S + SLACK_S
         rehearsal.kill("server", signal.SIGTERM)
-        rehearsal.kill("roscore", signal.SIGTERM)
+        rehearsal.kill("master", signal.SIGTERM)
     with pytest.raises(InteraError, match="no ROS master at 'http://"):
         rehearsal.start_server(kind)
     rehearsal.processes.pop("server", None)

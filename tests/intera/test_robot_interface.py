@@ -24,7 +24,7 @@ NEUTRAL = (0.0, -1.18, 0.0, 2.18, 0.0, 0.57, 3.3161)
 @pytest.fixture(name="rehearsal", scope="module")
 def robot_without_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     with Rehearsal(tmp_path_factory.mktemp("robot")) as rehearsal:
-        rehearsal.start_roscore()
+        rehearsal.start_master()
         rehearsal.start_robot()
         yield rehearsal
 

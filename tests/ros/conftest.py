@@ -73,6 +73,14 @@ def long_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def circling_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose arm moves all along and touches nothing."""
+    from tests.ros.moving_bundles import write_circling_bundle
+
+    return write_circling_bundle(tmp_path_factory.mktemp("bundles") / "circling")
+
+
+@pytest.fixture(scope="session")
 def shipped_bundle() -> Path:
     """The bundle that `damsel-adapt` uses unless told otherwise."""
     path = ROOT / "models" / "default"

@@ -24,19 +24,29 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from damsel.tasks import Task
+from damsel_intera.keys import CLIENT_KEY, SERVER_KEY, Key, load_key, write_keys
 from damsel_intera.virtual.rehearsal import Rehearsal
 from damsel_msgs.msg import TrajectoryRecord
 from damsel_ros.attendant import Attendant
 from damsel_ros.node_main import prepare_dds
 from damsel_ros.nodes import NAMESPACE, Parameter, start_nodes
 from damsel_ros.operator_client import Operator
+from damsel_ros.person import StandIn
 from damsel_ros.processes import NodeProcess, NodeProcesses, free_domain_id
 from damsel_ros.rehearse_cli import surroundings_of
 from tests.ros.watcher import Watcher
 from tests.support.tcp_gate import TcpGate
 from tests.support.wall_clock import WallClock, build_shim
 
-__all__ = ["AT_REST_RAD_S", "Clocks", "EnoughError", "Stage", "Strike", "until_finished"]
+__all__ = [
+    "AT_REST_RAD_S",
+    "Clocks",
+    "EarlyStrike",
+    "EnoughError",
+    "Stage",
+    "Strike",
+    "until_finished",
+]
 
 TASK = Task("door", (0.62,))
 AT_REST_RAD_S = 0.05
@@ -86,7 +96,13 @@ class Stage:
     """
 
     def __init__(
-        self, folder: Path, bundle: Path, *, patience_s: float, clocks: Clocks | None = None
+        self,
+        folder: Path,
+        bundle: Path,
+        *,
+        patience_s: float,
+        clocks: Clocks | None = None,
+        locked: bool = False,
     ) -> None:
         """Make a stage on which nothing runs yet.
 
@@ -95,7 +111,12 @@ class Stage:
             bundle: What the adapt node adapts with.
             patience_s: How long both ends bear with silence.
             clocks: Wall clocks to start with.
+            locked: Whether the server lets in only who has the key.
         """
+        if locked:
+            write_keys(folder)
+        self._server_key, self._client_key = folder / SERVER_KEY, folder / CLIENT_KEY
+        self._locked = locked
         self._folder, self._bundle, self._patience_s = folder, bundle, patience_s
         self.clocks = clocks
         self.nodes: dict[str, NodeProcess] = {}
@@ -110,7 +131,7 @@ class Stage:
         self._whole.enter_context(_in_a_hurry())
         self.rehearsal = self._whole.enter_context(Rehearsal(self._folder))
         with self._time("next_to_robot"):
-            self.rehearsal.start_roscore()
+            self.rehearsal.start_master()
             self.rehearsal.start_robot(wait=False)
             self._start_server()
         self.rehearsal.await_robot()
@@ -126,12 +147,12 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.gate.open = True
+        self.gate.mend()
         self._whole.close()
 
     def repair(self) -> None:
         """Bring back what is broken, enable the arm, and forget what was seen."""
-        self.gate.open = True
+        self.gate.mend()
         self._repair_robot()
         if not self.nodes or any(node.dead for node in self.nodes.values()):
             self._ros2.close()
@@ -139,7 +160,9 @@ class Stage:
         elif self._attendants:
             self._close_operator()
             self._make_operator()
-        attendant = Attendant(self.operator.node, self._surroundings.person(lambda _: None))
+        # Objects that are not back yet are refused, and put back again.
+        person = StandIn(lambda: self.rehearsal.inject("reset_objects"), lambda _: None)
+        attendant = Attendant(self.operator.node, person)
         attendant.enable(self.operator.poll, _START_TIMEOUT_S)
         self._attendants.append(attendant)
         self.operator.set_task(TASK)
@@ -151,13 +174,33 @@ class Stage:
         moving = [at for at, speed in self._velocities if speed > AT_REST_RAD_S]
         return max(0.0, max(moving, default=struck_s) - struck_s)
 
+    def moved_at(self, struck_s: float) -> bool:
+        """Whether the arm moved at that moment, or the last time that it was looked at before."""
+        before = [speed for at, speed in self._velocities if at <= struck_s]
+        return bool(before) and before[-1] > AT_REST_RAD_S
+
+    def await_motion(self, moved_s: float) -> None:
+        """Wait until the arm has moved for so long."""
+        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        rested_s = time.monotonic()
+        while time.monotonic() < rested_s + moved_s:
+            assert time.monotonic() < deadline_s, "the arm does not move"
+            time.sleep(_WATCH_PERIOD_S)
+            if not self.moved_at(time.monotonic()):
+                rested_s = time.monotonic()
+
     def _repair_robot(self) -> None:
         rehearsal = self.rehearsal
-        dead = [name for name in ("roscore", "robot", "server") if name not in rehearsal.processes]
+        # Who knows the others through one that is dead is started anew after it.
+        names = ("master", "robot", "server")
+        dead = [name not in rehearsal.processes for name in names]
+        for name in names[dead.index(True) :] if any(dead) else ():
+            if name in rehearsal.processes:
+                rehearsal.kill(name)
         with self._time("next_to_robot"):
-            if "robot" in dead and "server" in rehearsal.processes:
-                rehearsal.kill("server")
-            if "robot" in dead:
+            if "master" not in rehearsal.processes:
+                rehearsal.start_master()
+            if "robot" not in rehearsal.processes:
                 rehearsal.start_robot(wait=False)
             if "server" not in rehearsal.processes:
                 self._start_server()
@@ -166,7 +209,27 @@ class Stage:
         rehearsal.inject("release_estop")
 
     def _start_server(self) -> None:
-        self.rehearsal.start_server("topics", "--watchdog", str(self._patience_s))
+        lock = ("--key", str(self._server_key)) if self._locked else ()
+        self.rehearsal.start_server("topics", "--watchdog", str(self._patience_s), *lock)
+
+    @property
+    def key(self) -> Key | None:
+        """What lets one in at the server; None where it stands open."""
+        return load_key(self._client_key, "client") if self._locked else None
+
+    @property
+    def ports(self) -> list[int]:
+        """Every TCP port next to the robot, and those of the gate."""
+        rehearsal = self.rehearsal
+        addresses = rehearsal.addresses
+        others = (rehearsal.master_uri, rehearsal.control_address, rehearsal.objects_address)
+        return [
+            *self.gate.ports,
+            addresses.state_port,
+            addresses.command_port,
+            addresses.operator_port,
+            *(int(address.rpartition(":")[2]) for address in others),
+        ]
 
     def _start_ros2(self) -> None:
         os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
@@ -182,6 +245,9 @@ class Stage:
         overrides["robot"]["sawyer.state_timeout_s"] = self._patience_s
         overrides["robot"]["sawyer.pose_timeout_s"] = 2 * self._patience_s
         overrides["robot"]["sawyer.confirm_timeout_s"] = 5.0
+        overrides["robot"]["sawyer.return_speed_m_s"] = 0.1
+        if self._locked:
+            overrides["robot"]["sawyer.key"] = str(self._client_key)
         with self._time("nodes"):
             self.nodes = start_nodes(
                 processes,
@@ -283,6 +349,27 @@ class Strike:
         if record.steps >= self._after_steps and self.struck_s is None:
             self.struck_s = time.monotonic()
             self._do(self._stage)
+
+
+class EarlyStrike:
+    """Takes an adaptation's progress, and does something while the arm goes back to its start.
+
+    Attributes:
+        struck_s: When that was.
+    """
+
+    def __init__(self, stage: Stage, do: Callable[[Stage], object]) -> None:
+        self._stage, self._do = stage, do
+        self.struck_s: float | None = None
+        threading.Thread(target=self._strike, daemon=True).start()
+
+    def __call__(self, record: TrajectoryRecord, _: bool) -> None:
+        assert record.steps == 0, "struck too late"
+
+    def _strike(self) -> None:
+        self._stage.await_motion(0.2)
+        self.struck_s = time.monotonic()
+        self._do(self._stage)
 
 
 class EnoughError(Exception):

@@ -14,7 +14,7 @@ import pytest
 from damsel.bundle import Bundle
 from damsel.tasks import Task, validation_tasks
 from damsel_sim.adaptation import adapt_offline
-from tests.ros.ramming_bundle import write_ramming_bundle
+from tests.ros.moving_bundles import write_ramming_bundle
 
 TOLERANCE = 1e-6
 

@@ -9,7 +9,7 @@ import pytest
 
 from damsel.errors import RobotError
 from damsel_intera.virtual.rehearsal import missing_ros1
-from tests.ros.ramming_bundle import write_ramming_bundle
+from tests.ros.moving_bundles import write_ramming_bundle
 from tests.ros.rehearsal_stage import Stage
 from tests.support.fault_table import FaultRow, FaultTable
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import threading
@@ -14,7 +15,14 @@ import pytest
 
 from damsel.errors import RobotError
 from damsel_intera.virtual.rehearsal import missing_ros1
-from tests.ros.rehearsal_stage import Clocks, EnoughError, Stage, Strike, until_finished
+from tests.ros.rehearsal_stage import (
+    Clocks,
+    EarlyStrike,
+    EnoughError,
+    Stage,
+    Strike,
+    until_finished,
+)
 from tests.support.fault_table import FaultRow, FaultTable
 
 pytestmark = [pytest.mark.ros1, pytest.mark.slow]
@@ -25,14 +33,14 @@ ATTEMPTS = 3
 
 @pytest.fixture(scope="module", name="shared_stage")
 def stage_of_all_tests(
-    tmp_path_factory: pytest.TempPathFactory, long_bundle: Path
+    tmp_path_factory: pytest.TempPathFactory, circling_bundle: Path
 ) -> Iterator[Stage]:
     if missing := missing_ros1():
         pytest.skip(missing)
     folder = tmp_path_factory.mktemp("stage")
     # With wrong clocks all along: none of this depends on what o'clock anybody thinks it is.
     clocks = Clocks.make(folder, ahead_s=(18_000.0, -10_800.0, 0.0))
-    with Stage(folder, long_bundle, patience_s=PATIENCE_S, clocks=clocks) as stage:
+    with Stage(folder, circling_bundle, patience_s=PATIENCE_S, clocks=clocks) as stage:
         yield stage
 
 
@@ -59,14 +67,30 @@ class Fault:
 
 
 def cut(stage: Stage, duration_s: float) -> None:
-    stage.gate.open = False
+    stage.gate.cut()
     if duration_s:
-        threading.Timer(duration_s, lambda: setattr(stage.gate, "open", True)).start()
+        threading.Timer(duration_s, stage.gate.mend).start()
+
+
+def stand_still(stage: Stage, name: str, duration_s: float) -> None:
+    """Have a process stand still for a while, as on a machine that swaps."""
+    pid = stage.nodes[name].pid if name in stage.nodes else stage.rehearsal.processes[name].pid
+    os.kill(pid, signal.SIGSTOP)
+    threading.Timer(duration_s, os.kill, (pid, signal.SIGCONT)).start()
+
+
+def press_estop_without_a_master(stage: Stage) -> None:
+    stage.rehearsal.kill("master")
+    assert not stage.rehearsal.master_listens()
+    stage.rehearsal.inject("press_estop")
 
 
 FAULTS = {
     "emergency stop pressed": Fault(
         lambda stage: stage.rehearsal.inject("press_estop"), "the emergency stop is pressed"
+    ),
+    "emergency stop pressed, the ROS 1 master killed": Fault(
+        press_estop_without_a_master, "the emergency stop is pressed"
     ),
     "collision felt": Fault(
         lambda stage: stage.rehearsal.inject("collide", 0.2), "the robot felt a collision"
@@ -110,6 +134,16 @@ FAULTS = {
         lambda stage: stage.rehearsal.kill("robot"),
         "the robot publishes no joint states|the robot's own states are late or missing",
     ),
+    "Intera server stands still for 500 ms": Fault(
+        lambda stage: stand_still(stage, "server", 0.5),
+        r"state of the arm is 0\.\d+ s old .*: no state has come",
+        within_s=0.5,
+    ),
+    "ROS 2 robot node stands still for 500 ms": Fault(
+        lambda stage: stand_still(stage, "robot", 0.5),
+        r"no fresh command within the watchdog's time|state of the arm is \d+\.\d+ s old",
+        within_s=0.4,
+    ),
     "object bridge killed": Fault(
         # Nobody's trajectory can be made again without objects: nobody can confirm the reset.
         lambda stage: stage.nodes["object_bridge"].signal(signal.SIGKILL),
@@ -141,6 +175,7 @@ def test_a_fault_holds_the_arm_and_ends_the_run_with_its_cause(
     fault = FAULTS[name]
     struck_s, told = run_into(stage, fault)
     assert re.search(fault.message, told), told
+    assert stage.moved_at(struck_s)
     time.sleep(0.5)
     if name == "object bridge killed":
         held_s, arm = told_to_hold(stage, "no pose of the block") - struck_s, TOLD_TO_HOLD
@@ -165,13 +200,47 @@ def test_a_fault_holds_the_arm_and_ends_the_run_with_its_cause(
     )
 
 
-def run_into(stage: Stage, fault: Fault) -> tuple[float, str]:
+KILLED_ON_THE_WAY_BACK = {
+    "Intera server killed on the way back": Fault(
+        lambda stage: stage.rehearsal.kill("server"),
+        r"state of the arm is 0\.\d+ s old .*: no state has come",
+        within_s=0.5,
+    ),
+    "ROS 2 robot node killed on the way back": Fault(
+        lambda stage: stage.nodes["robot"].signal(signal.SIGKILL), "the robot node"
+    ),
+    "adapt node killed on the way back": Fault(
+        lambda stage: stage.nodes["adapt"].signal(signal.SIGKILL),
+        "the adapt node went silent",
+        within_s=10.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KILLED_ON_THE_WAY_BACK)
+def test_a_fault_on_the_way_back_does_the_same(
+    stage: Stage, name: str, fault_table: FaultTable
+) -> None:
+    fault = KILLED_ON_THE_WAY_BACK[name]
+    struck_s, told = run_into(stage, fault, EarlyStrike)
+    assert re.search(fault.message, told), told
+    time.sleep(0.5)
+    held_s = stage.held_after(struck_s)
+    assert stage.held_after(time.monotonic() - 0.2) <= 0.2
+    assert held_s < fault.within_s
+    assert all(context.transitions == 0 for _, context in stage.watcher.contexts)
+    fault_table.add(FaultRow(name, "rehearsal", "at rest", 1000 * held_s, told, "ends"))
+
+
+def run_into(
+    stage: Stage, fault: Fault, when: type[Strike] | type[EarlyStrike] = Strike
+) -> tuple[float, str]:
     """Adapt until the fault has ended it; when it struck, and what the operator was told.
 
     A busy machine can hold the arm before anything was done to it, which is no fault of ours.
     """
     for _ in range(ATTEMPTS):
-        strike = Strike(stage, fault.strike)
+        strike = when(stage, fault.strike)
         with pytest.raises(RobotError) as error:
             stage.operator.adapt(1, strike)
         if strike.struck_s is not None:

@@ -44,8 +44,8 @@ def free_ports(count: int) -> list[int]:
 
 def missing_ros1() -> str:
     """What a rehearsal lacks on this machine, or nothing."""
-    if shutil.which("roscore") is None:
-        return "no roscore; scripts/install_ros1 installs ROS 1"
+    if shutil.which("rosmaster") is None:
+        return "no rosmaster; scripts/install_ros1 installs ROS 1"
     probe = [SYSTEM_PYTHON, "-c", "import rospy, zmq, sensor_msgs.msg"]
     try:
         subprocess.run(probe, check=True, capture_output=True, timeout=60, env=_environment({}))
@@ -59,7 +59,7 @@ class Rehearsal:
 
     Attributes:
         addresses: where the server will listen.
-        processes: what runs, by name: `roscore`, `robot`, `server`.
+        processes: what runs, by name: `master`, `robot`, `server`.
         logs: folder with a log of each.
     """
 
@@ -116,20 +116,28 @@ class Rehearsal:
         Raises:
             InteraError: If something does not come up; its log says why.
         """
-        self.start_roscore()
+        self.start_master()
         # The SDK gives up at once on a robot that is not there yet.
         self.start_robot(*arm, wait=robot == "sdk")
         self.start_server(robot)
         self.await_robot()
 
-    def start_roscore(self) -> None:
-        """Start ROS 1's master and wait for it."""
-        roscore = shutil.which("roscore")
-        if roscore is None:
+    def start_master(self) -> None:
+        """Start ROS 1's master and wait for it.
+
+        Without roscore, which would start it in a session of its own: it outlives a roscore that
+        is killed.
+        """
+        rosmaster = shutil.which("rosmaster")
+        if rosmaster is None:
             raise RobotPortError(missing_ros1())
-        command = [SYSTEM_PYTHON, roscore, "-p", str(self._master_port)]
-        self._start("roscore", command, self.ros1_environment())
-        self._wait("roscore", lambda: _listens(self._master_port))
+        command = [SYSTEM_PYTHON, rosmaster, "--core", "-p", str(self._master_port)]
+        self._start("master", command, self.ros1_environment())
+        self._wait("master", self.master_listens)
+
+    def master_listens(self) -> bool:
+        """Whether anybody answers at the master's address."""
+        return _listens(self._master_port)
 
     def start_robot(self, *arguments: str, wait: bool = True) -> None:
         """Start the virtual Sawyer, and wait for it."""
@@ -179,7 +187,7 @@ class Rehearsal:
 
     def close(self) -> None:
         """End everything that still runs, the server first."""
-        for name in ("server", "robot", "roscore"):
+        for name in ("server", "robot", "master"):
             process = self.processes.pop(name, None)
             if process is None:
                 continue

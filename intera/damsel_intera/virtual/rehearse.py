@@ -1,4 +1,4 @@
-"""`python -m damsel_intera.virtual.rehearse`: roscore, virtual Sawyer and server, until Ctrl-C.
+"""`python -m damsel_intera.virtual.rehearse`: master, virtual Sawyer and server, until Ctrl-C.
 
 On the usual ports of this machine, where the ROS 2 side looks for them without being told.
 """

@@ -43,6 +43,7 @@ class StateFaults(Generic[T]):
     clock_s: float = 0.0
     _random: random.Random = field(default_factory=lambda: random.Random(0))
     _waiting: list[tuple[float, T]] = field(default_factory=list)
+    _kept_back: list[T] = field(default_factory=list)
 
     def set(self, name: str, value: float) -> None:
         """Set one of the attributes.
@@ -65,11 +66,14 @@ class StateFaults(Generic[T]):
 
     def pass_on(self, message: T, now_s: float) -> list[T]:
         """What to send now, given what was meant to be sent."""
+        overtaken, self._kept_back = self._kept_back, []
         if self._random.random() >= self.drop:
             copies = 2 if self._random.random() < self.duplicate else 1
-            self._waiting += [(now_s + self.delay_s, message)] * copies
-            if len(self._waiting) > 1 and self._random.random() < self.reorder:
-                self._waiting[-1], self._waiting[-2] = self._waiting[-2], self._waiting[-1]
+            if not overtaken and self._random.random() < self.reorder:
+                self._kept_back = [message] * copies
+            else:
+                self._waiting += [(now_s + self.delay_s, message)] * copies
+        self._waiting += [(now_s + self.delay_s, one) for one in overtaken]
         due = [one for when_s, one in self._waiting if when_s <= now_s]
         self._waiting = [(when_s, one) for when_s, one in self._waiting if when_s > now_s]
         return due

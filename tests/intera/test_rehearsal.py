@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -466,7 +468,8 @@ def test_one_command_starts_and_ends_it_all(tmp_path: Path, end: signal.Signals)
     )
     try:
         assert process.stdout is not None
-        assert b"the rehearsal is up" in process.stdout.readline()
+        up = process.stdout.readline().decode()
+        assert "the rehearsal is up" in up
         process.send_signal(end)
         process.wait(20.0)
     finally:
@@ -477,3 +480,7 @@ def test_one_command_starts_and_ends_it_all(tmp_path: Path, end: signal.Signals)
     while b"ends; the arm holds" not in (tmp_path / "server.log").read_bytes():
         assert time.monotonic() < deadline, "the server has stayed behind"
         time.sleep(0.05)
+    master = re.search(r"ROS_MASTER_URI=http://127\.0\.0\.1:(\d+)", up)
+    assert master
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(master[1]))) != 0, "the master has stayed behind"

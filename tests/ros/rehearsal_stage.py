@@ -23,6 +23,7 @@ import zmq
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
+from damsel.errors import RobotError
 from damsel.tasks import Task
 from damsel_intera.keys import CLIENT_KEY, SERVER_KEY, Key, load_key, write_keys
 from damsel_intera.virtual.rehearsal import Rehearsal
@@ -45,7 +46,7 @@ __all__ = [
     "EnoughError",
     "Stage",
     "Strike",
-    "until_finished",
+    "until",
 ]
 
 TASK = Task("door", (0.62,))
@@ -54,6 +55,10 @@ _START_TIMEOUT_S = 20.0
 _WATCH_PERIOD_S = 0.01
 _ANSWER_MS = 500
 _NICE = -15
+
+# As short as a stand-in and a way back of a few centimetres allow.
+_CONFIRM_TIMEOUT_S = 3.0
+_RESET_TIMEOUT_S = 9.0
 
 Progress = Callable[[TrajectoryRecord, bool], None]
 
@@ -165,9 +170,20 @@ class Stage:
         attendant = Attendant(self.operator.node, person)
         attendant.enable(self.operator.poll, _START_TIMEOUT_S)
         self._attendants.append(attendant)
-        self.operator.set_task(TASK)
+        self._set_task()
         self.watcher.forget()
         self._velocities.clear()
+
+    def _set_task(self) -> None:
+        """Set it as soon as the robot node has been still for long enough."""
+        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            try:
+                return self.operator.set_task(TASK)
+            except RobotError:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(0.1)
 
     def held_after(self, struck_s: float) -> float:
         """How long after that moment the arm was at rest for good, seconds."""
@@ -244,8 +260,9 @@ class Stage:
         overrides["robot"] |= dict(zip(names, self.gate.ports, strict=True))
         overrides["robot"]["sawyer.state_timeout_s"] = self._patience_s
         overrides["robot"]["sawyer.pose_timeout_s"] = 2 * self._patience_s
-        overrides["robot"]["sawyer.confirm_timeout_s"] = 5.0
+        overrides["robot"]["sawyer.confirm_timeout_s"] = _CONFIRM_TIMEOUT_S
         overrides["robot"]["sawyer.return_speed_m_s"] = 0.1
+        overrides["adapt"] = {"reset_timeout_s": _RESET_TIMEOUT_S}
         if self._locked:
             overrides["robot"]["sawyer.key"] = str(self._client_key)
         with self._time("nodes"):
@@ -376,12 +393,12 @@ class EnoughError(Exception):
     """A test has seen what it wanted to see; the run need not go on to its end."""
 
 
-def until_finished(strike: Strike) -> Progress:
-    """The same, and an end to the run with its first complete trajectory."""
+def until(strike: Strike, enough: Callable[[TrajectoryRecord, bool], bool]) -> Progress:
+    """The same, and an end to the run with the first progress after it that is enough."""
 
     def on_progress(record: TrajectoryRecord, finished: bool) -> None:
         strike(record, finished)
-        if finished:
+        if strike.struck_s is not None and enough(record, finished):
             raise EnoughError
 
     return on_progress

@@ -136,15 +136,17 @@ def test_what_is_no_fault_does_not_stop_the_arm(
     def one_after_the_other(record: TrajectoryRecord, finished: bool) -> None:
         nonlocal last_step, finished_trajectories
         finished_trajectories += finished
-        if finished and not to_come:
-            raise EnoughError
         if record.steps < last_step or finished:
             last_step = 0
         quiet = record.steps >= last_step + STEPS_BETWEEN
+        if quiet and not to_come:
+            raise EnoughError
         if to_come and quiet and record.steps <= STEPS_BEFORE_NEXT_TRAJECTORY:
             name, strike = to_come.pop(0)
             assert stage.moved_at(time.monotonic()), name
             struck.append(name)
+            # A state that is overtaken by one of another hour looks as late as that.
+            stage.rehearsal.inject("clear")
             strike(stage)
             last_step = record.steps
 
@@ -160,7 +162,7 @@ def test_what_is_no_fault_does_not_stop_the_arm(
         assert stage.operator.stop()
         trajectories = {message.trajectory for _, message in stage.watcher.observations}
         # None of them was made again, and in none of them the arm held.
-        assert len(trajectories) == finished_trajectories
+        assert len(trajectories) == finished_trajectories + 1
         assert not stage.rehearsal.master_listens()
     for name in struck:
         fault_table.add(FaultRow(name, "rehearsal", "moves on", 0.0, "", "goes on"))

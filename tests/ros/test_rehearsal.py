@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from damsel_intera.client import Client
 from damsel_intera.virtual.rehearsal import Rehearsal, missing_ros1
-from damsel_ros.nodes import NAMESPACE
+from damsel_ros.nodes import NAMESPACE, Parameter
 from damsel_ros.processes import NodeProcesses
 from damsel_ros.rehearse_cli import surroundings_of
 
@@ -42,8 +42,10 @@ def test_a_task_of_each_family_is_solved_through_it(
 ) -> None:
     file = tmp_path / "result.json"
     command = [sys.executable, "-m", "damsel_ros.rehearse_cli", "--bundle", str(shipped_bundle)]
+    # Most of the time would go by on the way back.
+    quick = write_parameters(tmp_path, {"sawyer.return_speed_m_s": 0.1})
     done = subprocess.run(
-        [*command, "--family", family, "--goal", goal, "--json", str(file)],
+        [*command, "--family", family, "--goal", goal, "--parameters", quick, "--json", str(file)],
         capture_output=True,
         text=True,
         timeout=400,
@@ -56,17 +58,22 @@ def test_a_task_of_each_family_is_solved_through_it(
     assert done.stdout.count("put block, door and drawer back") == len(result["trajectories"])
 
 
+def write_parameters(folder: Path, values: Mapping[str, Parameter]) -> str:
+    """A parameter file for the robot node; its path."""
+    file = folder / "mine.yaml"
+    parameters = {f"{NAMESPACE}/robot": {"ros__parameters": values}}
+    file.write_text(json.dumps(parameters), encoding="utf-8")
+    return str(file)
+
+
 # The pre-flight check
 
 
 def preflight(rehearsal: Rehearsal, tmp_path: Path) -> tuple[int, dict[str, str]]:
     """Exit code, and what each check said."""
-    overrides = surroundings_of(rehearsal).overrides["robot"]
-    parameters = {f"{NAMESPACE}/robot": {"ros__parameters": overrides}}
-    file = tmp_path / "mine.yaml"
-    file.write_text(json.dumps(parameters), encoding="utf-8")
+    file = write_parameters(tmp_path, surroundings_of(rehearsal).overrides["robot"])
     done = subprocess.run(
-        [sys.executable, "-m", "damsel_ros.preflight_cli", "--parameters", str(file)],
+        [sys.executable, "-m", "damsel_ros.preflight_cli", "--parameters", file],
         capture_output=True,
         text=True,
         timeout=60,

@@ -210,6 +210,23 @@ KILLED_ON_THE_WAY_BACK = {
         r"state of the arm is 0\.\d+ s old .*: no state has come",
         within_s=0.5,
     ),
+    "robot's driver killed on the way back": Fault(
+        lambda stage: stage.rehearsal.kill("robot"),
+        "the robot publishes no joint states|the robot's own states are late or missing",
+        arm="gone with its driver",
+    ),
+    "object bridge killed on the way back": Fault(
+        lambda stage: stage.nodes["object_bridge"].signal(signal.SIGKILL),
+        r"nobody confirmed within 3 s .*: no pose of the block for \d+\.\d+ s",
+        within_s=5.0,
+        arm="goes back to its start, slowly; then holds",
+    ),
+    "task node killed on the way back": Fault(
+        lambda stage: stage.nodes["task"].signal(signal.SIGKILL),
+        "the task node",
+        within_s=8.0,
+        arm="goes back to its start, slowly; holds after the first step",
+    ),
     "ROS 2 robot node killed on the way back": Fault(
         lambda stage: stage.nodes["robot"].signal(signal.SIGKILL), "the robot node"
     ),
@@ -304,6 +321,7 @@ def test_lost_object_poses_hold_the_arm_and_have_the_trajectory_made_again(
         stage.operator.adapt(1, until(striking, lambda _, finished: finished))
     assert stage.operator.stop()
     assert striking.struck_s is not None
+    assert stage.moved_at(striking.struck_s)
     noticed_s = told_to_hold(stage, message) - striking.struck_s
     assert noticed_s < 0.4
     # The trajectory that was thrown away, and the one in its place, which alone is in the context.
@@ -318,14 +336,12 @@ def test_lost_object_poses_hold_the_arm_and_have_the_trajectory_made_again(
 def test_a_network_that_is_gone_for_50_ms_is_no_fault(
     stage: Stage, fault_table: FaultTable
 ) -> None:
+    striking = Strike(stage, lambda stage: cut(stage, 0.05))
     with pytest.raises(EnoughError):
-        stage.operator.adapt(
-            1,
-            until(
-                Strike(stage, lambda stage: cut(stage, 0.05)), lambda record, _: record.steps > 30
-            ),
-        )
+        stage.operator.adapt(1, until(striking, lambda record, _: record.steps > 30))
     assert stage.operator.stop()
+    assert striking.struck_s is not None
+    assert stage.moved_at(striking.struck_s)
     applied = [message.status for _, message in stage.watcher.applied]
     assert applied.count(EndEffectorCommand.STATUS_OK) > 25
     assert EndEffectorCommand.STATUS_HELD not in applied[:25]

@@ -46,6 +46,7 @@ __all__ = [
     "EnoughError",
     "Stage",
     "Strike",
+    "in_a_hurry",
     "until",
 ]
 
@@ -133,7 +134,7 @@ class Stage:
         self._ros2 = ExitStack()
 
     def __enter__(self) -> Stage:
-        self._whole.enter_context(_in_a_hurry())
+        self._whole.enter_context(in_a_hurry())
         self.rehearsal = self._whole.enter_context(Rehearsal(self._folder))
         with self._time("next_to_robot"):
             self.rehearsal.start_master()
@@ -329,7 +330,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def _in_a_hurry() -> Iterator[None]:
+def in_a_hurry() -> Iterator[None]:
     """Where permitted, go before whatever else this machine does, as on a machine of one's own.
 
     Who is started meanwhile inherits it.

@@ -298,6 +298,17 @@ def test_every_silence_ends_the_run_and_names_who_went_silent(
     assert ending(world.run.tick(patience_s + 0.01, missing)) == Ended(Outcome.ABORTED, message)
 
 
+def test_a_robot_that_dies_in_a_reset_is_not_waited_for_as_long_as_a_person() -> None:
+    world = World()
+    world.begin()
+    gone = ["the robot node is not there"]
+    assert world.run.tick(0.2, gone) == []
+    assert world.run.tick(0.5) == []  # seen again
+    assert world.run.tick(2.5, gone) == []  # as long as a message may take
+    message = "in the middle of a reset the robot node is not there"
+    assert ending(world.run.tick(2.51, gone)) == Ended(Outcome.ABORTED, message)
+
+
 def test_a_robot_that_complains_of_silence_does_not_hide_a_silent_task_node() -> None:
     world = World()
     world.begin()

@@ -74,7 +74,7 @@ class AdaptRun:
         self._bundle = bundle
         self._limits = limits
         self._phase = _Phase.CONNECTING
-        self._progress_s = now_s
+        self._progress_s = self._peers_seen_s = now_s
         self._feedback_s = now_s
         self._buffer = TrajectoryBuffer(0)
         self._early: list[StepEvent] = []
@@ -97,12 +97,18 @@ class AdaptRun:
 
         Args:
             now_s: The time.
-            missing_peers: What of the other nodes cannot be seen, in words; read until all of
-                them have been seen once.
+            missing_peers: What of the other nodes cannot be seen, in words. A run waits for them
+                at its beginning; a reset, which may take a person's time, is not waited for when
+                they have been gone for as long as a message may take.
         """
+        if not missing_peers:
+            self._peers_seen_s = now_s
         if self._phase is _Phase.CONNECTING and not missing_peers:
             self._enter(_Phase.ASKING, now_s)
             return [AskRobot()]
+        gone = now_s - self._peers_seen_s > self._limits.silence_timeout_s
+        if self._phase is _Phase.RESETTING and gone:
+            return self._abort(f"in the middle of a reset {missing_peers[0]}")
         if self._phase is _Phase.ENDED or now_s - self._progress_s <= self._patience_s:
             return []
         if self._phase is _Phase.CONNECTING:

@@ -22,6 +22,7 @@ from damsel_training.distillation import DistillationCfg, DistilledExpert, disti
 from damsel_training.distribution import Tell, run_jobs
 from damsel_training.errors import MissingStageError
 from damsel_training.expert_env import ExpertEnvCfg
+from damsel_training.hindsight_practice import PracticeCfg
 from damsel_training.run import PRESETS, TaskExpertsCfg
 from damsel_training.task_agents import TaskAgents, TaskAgentsCfg
 from damsel_training.task_experts import (
@@ -228,6 +229,7 @@ def test_the_paper_preset_runs_the_whole_chain_and_resumes(
         experts=TaskExpertsCfg(
             dict.fromkeys(("push", "door", "drawer"), agents),
             DistillationCfg(rounds=1, rows=1, training_steps=5),
+            PracticeCfg(rounds=1, rows=4, training_steps=5),
         ),
     )
     monkeypatch.setitem(PRESETS, "paper", tiny)

@@ -28,7 +28,7 @@ from damsel_training.files import written_whole
 from damsel_training.rollouts import roll_out
 from damsel_training.task_experts import TaskExperts
 
-__all__ = ["DistillationCfg", "DistilledExpert", "distil_expert"]
+__all__ = ["DistillationCfg", "DistilledExpert", "Imitation", "distil_expert"]
 
 Array = NDArray[np.float64]
 
@@ -123,33 +123,59 @@ def distil_expert(
     """
     torch.manual_seed(int(rng.integers(2**31)))
     student = DistilledExpert(experts.family, cfg.width)
-    optimiser = torch.optim.Adam(student.network.parameters(), lr=cfg.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimiser, cfg.rounds * cfg.training_steps, cfg.learning_rate / 20
+    imitation = Imitation(
+        student, cfg.learning_rate, cfg.batch_size, cfg.rounds * cfg.training_steps
     )
-    practice = _Practice(experts, cfg, rng)
+    dagger = _DaggerRows(experts, cfg, rng)
     features: list[Tensor] = []
     labels: list[Tensor] = []
     for done in range(cfg.rounds):
-        seen, label = practice.roll_out(student, 1.0 if done == 0 else cfg.expert_share)
+        seen, label = dagger.roll_out(student, 1.0 if done == 0 else cfg.expert_share)
         features.append(seen)
         labels.append(label)
-        inputs, targets = torch.cat(features), torch.cat(labels)
-        total = 0.0
-        for _ in range(cfg.training_steps):
-            chosen = torch.randint(len(inputs), (cfg.batch_size,))
-            error = student.network(inputs[chosen]) - targets[chosen]
-            loss = (error**2).sum(-1).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += loss.item()
-        progress(done + 1, f"imitation {total / cfg.training_steps:.4f}")
+        loss = imitation.fit(torch.cat(features), torch.cat(labels), cfg.training_steps)
+        progress(done + 1, f"imitation {loss:.4f}")
     return student
 
 
-class _Practice:
+class Imitation:
+    """Gradient steps towards given actions; the learning rate falls to a twentieth."""
+
+    def __init__(
+        self, student: DistilledExpert, learning_rate: float, batch_size: int, steps: int
+    ) -> None:
+        """Set up.
+
+        Args:
+            student: what learns.
+            learning_rate: of Adam at the start.
+            batch_size: states in a gradient step.
+            steps: gradient steps in all, along a cosine.
+        """
+        self._network, self._batch_size = student.network, batch_size
+        self._optimiser = torch.optim.Adam(
+            student.network.parameters(), lr=learning_rate, fused=True
+        )
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self._optimiser, steps, learning_rate / 20
+        )
+
+    def fit(self, features: Tensor, labels: Tensor, steps: int) -> float:
+        """Take steps on random batches of features (n, F) and actions (n, 3); the mean loss."""
+        total = 0.0
+        for _ in range(steps):
+            chosen = torch.randint(len(features), (self._batch_size,))
+            error = self._network(features[chosen]) - labels[chosen]
+            loss = (error**2).sum(-1).mean()
+            self._optimiser.zero_grad()
+            loss.backward()
+            self._optimiser.step()
+            self._schedule.step()
+            total += loss.item()
+        return total / steps
+
+
+class _DaggerRows:
     """Rows in which the student or the experts act, towards the experts' goals."""
 
     def __init__(

@@ -40,6 +40,7 @@ from damsel_training.errors import RunInUseError
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.experts import ExpertCfg
 from damsel_training.files import written_whole
+from damsel_training.hindsight_practice import PracticeCfg
 from damsel_training.task_agents import TaskAgentsCfg
 
 __all__ = ["PRESETS", "RunCfg", "RunFolder", "TaskExpertsCfg", "plain"]
@@ -55,12 +56,14 @@ class TaskExpertsCfg:
     Attributes:
         agents: by family.
         distillation: into one goal-conditioned expert a family.
+        practice: of that expert, on its own trajectories.
     """
 
     agents: Mapping[str, TaskAgentsCfg] = field(
         default_factory=lambda: {name: TaskAgentsCfg() for name in FAMILIES}
     )
     distillation: DistillationCfg = field(default_factory=DistillationCfg)
+    practice: PracticeCfg = field(default_factory=PracticeCfg)
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,12 @@ class RunCfg:
         experts: Mapping[str, ExpertCfg] | TaskExpertsCfg
         if isinstance(self.experts, TaskExpertsCfg):
             distillation = self.experts.distillation
-            experts = TaskExpertsCfg(
-                envs(self.experts.agents),
-                replace(distillation, randomisation=around(distillation.randomisation)),
+            experts = replace(
+                self.experts,
+                agents=envs(self.experts.agents),
+                distillation=replace(
+                    distillation, randomisation=around(distillation.randomisation)
+                ),
             )
         else:
             experts = envs(self.experts)

@@ -17,6 +17,7 @@ from damsel_training.distillation import DistilledExpert, distil_expert
 from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.experts import Expert, ExpertCfg, evaluate_expert
 from damsel_training.files import written_whole
+from damsel_training.hindsight_practice import practise
 from damsel_training.progress import Progress
 from damsel_training.run import RunCfg, RunFolder, TaskExpertsCfg
 from damsel_training.task_experts import (
@@ -100,7 +101,8 @@ def distil(
     workers: Workers | None = None,
 ) -> None:
     """Distil the agents of each family into a goal-conditioned expert, and score it."""
-    bars = {name: progress.bar(f"distil {name}", cfg.distillation.rounds) for name in families}
+    rounds = cfg.distillation.rounds + cfg.practice.rounds
+    bars = {name: progress.bar(f"distil {name}", rounds) for name in families}
     jobs = {name: _Distillation(name, cfg, folder.experts / name, seed) for name in families}
     run_jobs(
         _distil,
@@ -112,20 +114,28 @@ def distil(
 
 def _distil(job: _Distillation, tell: Tell) -> None:
     cfg, path = job.cfg.distillation, job.folder / _DISTILLED
+    rounds = cfg.rounds + job.cfg.practice.rounds
     if path.exists():
-        tell((cfg.rounds, "there already"))
+        tell((rounds, "there already"))
         return
     torch.set_num_threads(1)
     experts = TaskExperts.load(list(_jobs(job.cfg, job.seed, job.family, job.folder).values()))
     rng = np.random.default_rng([job.seed, *job.family.encode()])
     expert = distil_expert(experts, cfg, rng, lambda done, note: tell((done, note)))
+    practise(
+        expert,
+        job.cfg.practice,
+        cfg.randomisation.arm,
+        rng,
+        lambda done, note: tell((cfg.rounds + done, note)),
+    )
     score = evaluate_expert(expert, ExpertCfg(env=job.cfg.agents[job.family].env))
     with written_whole(path.with_suffix(".json")) as file:
         file.write(json.dumps(score._asdict(), indent=1).encode())
     expert.save(path)
     tell(
         (
-            cfg.rounds,
+            rounds,
             f"on fresh goals: success {score.success:.0%}, strict {score.strict_success:.0%}, "
             f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
             f"{score.disturbed_force:.0f} N",

@@ -85,7 +85,8 @@ SAWYER_PARAMETERS = (
     Parameter(
         "sawyer.realtime_priority",
         20,
-        "Real-time priority of the thread that commands the arm, where permitted; 0 for none.",
+        "Real-time priority of the thread that commands the arm, where permitted; 0 for none. The "
+        "node's main thread gets the one below.",
         low=0,
         high=90,
     ),

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from damsel.families import FAMILIES
-from damsel.tasks import training_tasks
+from damsel.tasks import Task, training_tasks
 from damsel_training.dataset import ExpertPolicy
 from damsel_training.distillation import DistilledExpert, distil_expert
 from damsel_training.distribution import Tell, Workers, run_jobs
@@ -175,17 +175,23 @@ def expert_steps(cfg: RunCfg, folder: RunFolder) -> int:
     """Control steps of simulation that the training of a run's experts took."""
     if not isinstance(cfg.experts, TaskExpertsCfg):
         return sum(expert.steps for expert in cfg.experts.values())
-    return sum(
-        environment_steps(
-            list(_jobs(cfg.experts, cfg.seed, family, folder.experts / family).values())
-        )
-        for family in FAMILIES
-    )
+    distillation, practice = cfg.experts.distillation, cfg.experts.practice
+    total = 0
+    for family in FAMILIES:
+        jobs = list(_jobs(cfg.experts, cfg.seed, family, folder.experts / family).values())
+        total += environment_steps(jobs)
+        rows = distillation.rows * len(_tasks_of(family))
+        total += distillation.rounds * rows * distillation.horizon
+        total += practice.rounds * practice.rows * practice.horizon
+    return total
 
 
 def _jobs(cfg: TaskExpertsCfg, seed: int, family: str, folder: Path) -> dict[str, TaskExpertJob]:
-    tasks = [task for task in training_tasks() if task.family == family]
-    return task_expert_jobs(tasks, cfg.agents[family], folder, seed)
+    return task_expert_jobs(_tasks_of(family), cfg.agents[family], folder, seed)
+
+
+def _tasks_of(family: str) -> list[Task]:
+    return [task for task in training_tasks() if task.family == family]
 
 
 def _load_task_experts(cfg: TaskExpertsCfg, folder: RunFolder, family: str) -> TaskExperts:

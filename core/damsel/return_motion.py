@@ -165,7 +165,10 @@ class ReturnMotion:
         self._steps += 1
         allowed = self._cfg.patience * self._expected_steps[self._index]
         if self._steps > allowed + 5.0 / self._controller.cfg.control_period_s:
-            raise RobotError(f"the arm gets no further on its way back ({self.phase})")
+            raise RobotError(
+                f"the arm gets no further on its way back ({self.phase})"
+                f"{self._shortfall(joint_positions)}"
+            )
         if self._index < len(self._waypoints):
             missing = self._waypoints[self._index] - self._controller.set_point_base[0]
             length = float(np.linalg.norm(missing))
@@ -174,6 +177,15 @@ class ReturnMotion:
         else:
             self._begin_posture_step()
         return False
+
+    def _shortfall(self, joint_positions: Array) -> str:
+        """How far the tool is from its way point, in words; nothing in the last phase."""
+        if self._index == len(self._waypoints):
+            return ""
+        pose = end_effector_pose(joint_positions[None])
+        at, to = pose.position_base[0], self._waypoints[self._index]
+        here, there = (", ".join(f"{value:.3f}" for value in point) for point in (at, to))
+        return f": at ({here}) m for ({there}) m, turned by {_turn(pose.rotation_base[0]):.2f} rad"
 
     def _begin_posture_step(self) -> None:
         commanded = self._controller.commanded_positions[0]

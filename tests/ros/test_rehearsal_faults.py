@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -268,6 +269,11 @@ def run_into(
             stage.operator.adapt(1, strike)
         if strike.struck_s is not None:
             return strike.struck_s, str(error.value)
+        if "gets no further" in str(error.value):
+            # Seen once in seven runs, cause unknown: whatever the arm is caught in, the next
+            # tests are to begin without it.
+            warnings.warn(f"arm put back to its start: {error.value}", stacklevel=2)
+            stage.rehearsal.kill("robot")
         stage.repair()
     raise AssertionError(f"no run came as far as the fault: {error.value}")
 

@@ -128,6 +128,11 @@ class EndEffectorController:
         return self._set_point.copy()
 
     @property
+    def set_point_limits_base(self) -> tuple[Array, Array]:
+        """Corners (3,) of the box, in metres, that set points are kept in."""
+        return self._low.copy(), self._high.copy()
+
+    @property
     def commanded_positions(self) -> Array:
         """Commanded joint positions (n, 7), radians, as the safety layer let them through."""
         return self._safety.positions

@@ -71,16 +71,23 @@ class ReturnCfg:
             raise InvalidConfigError(f"patience is {self.patience}; allowed: 1 or more")
 
 
-def return_waypoints(position_base: Array, cfg: ReturnCfg) -> Array:
+def return_waypoints(
+    position_base: Array, cfg: ReturnCfg, limits_base: tuple[Array, Array]
+) -> Array:
     """Way points (3, 3) in `base`, metres, from a position (3,) to the start.
 
-    The first is never below the position, and neither is the second below the first.
+    The first is straight above the position, and the second as high as the first; only an arm
+    that is outside of its box is led into it.
+
+    Args:
+        position_base: Where the end effector is.
+        cfg: How the arm goes back.
+        limits_base: Corners (3,) of the box of what the controller can be asked for.
     """
     home = end_effector_position(HOME_JOINT_POSITIONS[None])[0]
-    height = max(float(position_base[2]), cfg.safe_height_base_m)
-    return np.array(
-        [[position_base[0], position_base[1], height], [home[0], home[1], height], home]
-    )
+    above = np.clip(position_base, *limits_base)
+    above[2] = max(above[2], cfg.safe_height_base_m)
+    return np.array([above, [home[0], home[1], above[2]], home])
 
 
 def refusal(joint_positions: Array, cfg: ReturnCfg) -> str:
@@ -134,7 +141,7 @@ class ReturnMotion:
         self._step_m = cfg.speed_m_s * controller.cfg.control_period_s
         self._step_rad = cfg.joint_speed_rad_s * controller.cfg.control_period_s
         position = end_effector_position(joint_positions[None])[0]
-        self._waypoints = return_waypoints(position, cfg)
+        self._waypoints = return_waypoints(position, cfg, controller.set_point_limits_base)
         lengths = np.linalg.norm(np.diff([position, *self._waypoints], axis=0), axis=1)
         self._expected_steps = [*(lengths / self._step_m), _POSTURE_LIMIT_RAD / self._step_rad]
         self._index = 0
@@ -209,8 +216,7 @@ class ReturnMotion:
         pose = end_effector_pose(joint_positions[None])
         missing = np.abs(self._waypoints[self._index] - pose.position_base[0])
         if self._index == 0:
-            # A start on the edge of the box goes up along its wall, not along the edge itself.
-            missing[:2] = np.maximum(0.0, missing[:2] - cfg.outside_m - 0.01)
+            missing[:2] = 0.0  # height is all that matters before the way over the objects
         turned = _turn(pose.rotation_base[0]) > _ALIGNED_TURN_RAD
         return bool(missing.max() < cfg.arrival_m and not turned)
 

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from damsel.control import ControllerCfg, EndEffectorController, joint_positions_for
 from damsel.errors import InvalidConfigError, RobotError
-from damsel.kinematics import end_effector_position
-from damsel.return_motion import ReturnCfg, ReturnMotion, return_waypoints
+from damsel.kinematics import SAWYER, end_effector_position
+from damsel.return_motion import ReturnCfg, ReturnMotion, refusal, return_waypoints
 from damsel.safety import SafetyCfg
 from damsel.scene import HOME_JOINT_POSITIONS, WORKSPACE_HIGH_BASE, WORKSPACE_LOW_BASE
 from tests.support.limits import assert_safe
@@ -22,14 +22,17 @@ HOME = end_effector_position(HOME_JOINT_POSITIONS[None])[0]
 # The vendor's neutral pose: the tool points down, turned by a right angle.
 NEUTRAL = np.array([0.0, -1.18, 0.0, 2.18, 0.0, 0.57, 3.3161])
 
-inside = st.builds(
-    lambda parts: (
-        WORKSPACE_LOW_BASE
-        + 0.004
-        + np.array(parts) * (WORKSPACE_HIGH_BASE - WORKSPACE_LOW_BASE - 0.008)
-    ),
-    st.lists(st.floats(0, 1), min_size=3, max_size=3),
-)
+
+
+def within(low: Array, high: Array) -> st.SearchStrategy[Array]:
+    return st.builds(
+        lambda parts: low + np.array(parts) * (high - low),
+        st.lists(st.floats(0, 1), min_size=3, max_size=3),
+    )
+
+
+inside = within(WORKSPACE_LOW_BASE + 0.004, WORKSPACE_HIGH_BASE - 0.004)
+around = within(WORKSPACE_LOW_BASE - CFG.outside_m, WORKSPACE_HIGH_BASE + CFG.outside_m)
 
 
 def back(joints: Array, follow: float = 1.0) -> tuple[Array, Array]:
@@ -71,6 +74,24 @@ def test_the_way_back_is_safe_from_everywhere(position: Array, follow: float) ->
     assert speed.max() < 2.5 * CFG.speed_m_s
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    position=around,
+    posture=st.lists(st.floats(-0.2, 0.2), min_size=7, max_size=7),
+    follow=st.floats(0.3, 1.0),
+)
+@example(position=np.array([0.6, 0.1, 0.175]), posture=[0.0] * 7, follow=1.0)
+@example(position=np.array([0.81, 0.43, 0.17]), posture=[0.0] * 7, follow=1.0)
+def test_wherever_a_way_back_begins_it_arrives(
+    position: Array, posture: list[float], follow: float
+) -> None:
+    start = joint_positions_for(position[None])[0] + posture
+    assume(((SAWYER.position_low < start) & (start < SAWYER.position_high)).all())
+    assume(not refusal(start, CFG))
+    _, measured = back(start, follow)
+    assert np.abs(measured[-1] - HOME_JOINT_POSITIONS).max() < 0.01
+
+
 def test_from_the_vendors_neutral_pose_the_tool_is_turned_in_the_air() -> None:
     commanded, measured = back(NEUTRAL)
     assert np.abs(measured[-1] - HOME_JOINT_POSITIONS).max() < 0.01
@@ -83,10 +104,17 @@ def test_an_arm_at_its_start_does_not_go_up_for_nothing_but_ends_there() -> None
 
 
 def test_waypoints_never_lead_down_before_the_start() -> None:
-    high = return_waypoints(np.array([0.6, 0.1, 0.14]), CFG)
+    limits = (WORKSPACE_LOW_BASE, WORKSPACE_HIGH_BASE)
+    high = return_waypoints(np.array([0.6, 0.1, 0.14]), CFG, limits)
     np.testing.assert_allclose(high, [[0.6, 0.1, 0.14], [*HOME[:2], 0.14], HOME])
-    low = return_waypoints(np.array([0.6, 0.1, -0.05]), CFG)
+    low = return_waypoints(np.array([0.6, 0.1, -0.05]), CFG, limits)
     np.testing.assert_allclose(low[0], [0.6, 0.1, CFG.safe_height_base_m])
+
+
+def test_an_arm_above_its_box_is_led_into_it() -> None:
+    limits = (WORKSPACE_LOW_BASE, WORKSPACE_HIGH_BASE)
+    points = return_waypoints(np.array([0.82, 0.1, 0.17]), CFG, limits)
+    np.testing.assert_allclose(points, [[0.80, 0.1, 0.15], [*HOME[:2], 0.15], HOME])
 
 
 def turned(joint: int, by_rad: float, at: Array = HOME_JOINT_POSITIONS) -> Array:

@@ -28,6 +28,7 @@ from damsel.errors import RobotError
 from damsel_msgs.action import Adapt
 from damsel_msgs.msg import Context, EndEffectorCommand, Observation, Reward
 from damsel_msgs.srv import Reset
+from damsel_ros.acquaintance import Acquaintance
 from damsel_ros.adapt_effects import (
     AskRobot,
     BeginTrajectory,
@@ -101,6 +102,8 @@ class AdaptNode(Node):
         self._reset = self.create_client(Reset, "reset")
         self._hold = self.create_client(Trigger, "hold")
         self._get_parameters = self.create_client(GetParameters, "robot/get_parameters")
+        # After every other endpoint towards the robot node, which it vouches for.
+        self._robot = Acquaintance(self, "robot")
         self._ticker = steady_timer(self, _TICK_PERIOD_S, self._on_tick)
         steady_timer(self, _DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._server = ActionServer(
@@ -198,6 +201,7 @@ class AdaptNode(Node):
             client.service_is_ready() for client in (self._reset, self._hold, self._get_parameters)
         )
         missing = []
+        robot = robot and self._robot.is_mutual()
         if not robot or not self.count_publishers("observation"):
             missing.append("the robot node is not there: nobody serves reset and hears command")
         if not self.count_publishers("reward"):

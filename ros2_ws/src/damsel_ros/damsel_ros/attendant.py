@@ -16,6 +16,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from damsel.errors import RobotError, RobotTimeoutError
+from damsel_ros.acquaintance import Acquaintance
 from damsel_ros.conversions import ROBOT_DIAGNOSTICS
 from damsel_ros.person import Person
 from damsel_ros.qos import LATCHED, STANDARD
@@ -40,6 +41,7 @@ class Attendant:
         self._confirm = node.create_client(Trigger, "robot/confirm_reset")
         node.create_subscription(String, "robot/prompt", self._on_prompt, LATCHED)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, STANDARD)
+        self._robot = Acquaintance(node, "robot")
         self._arm_is_well = False
         self._prompt = ""
         self._answer: Future | None = None
@@ -74,7 +76,7 @@ class Attendant:
     ) -> Trigger.Response:
         future: Future | None = None
         while future is None or not future.done():
-            if future is None and client.service_is_ready():
+            if future is None and client.service_is_ready() and self._robot.is_mutual():
                 future = client.call_async(Trigger.Request())
             if time.monotonic() > deadline_s:
                 raise RobotTimeoutError("the robot node does not answer service robot/enable")

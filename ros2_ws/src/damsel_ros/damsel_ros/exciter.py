@@ -15,6 +15,7 @@ from damsel.excitation import ExcitationCfg, excitation_displacement
 from damsel.observation import END_EFFECTOR
 from damsel_msgs.msg import EndEffectorCommand, Observation
 from damsel_msgs.srv import Reset
+from damsel_ros.acquaintance import Acquaintance
 from damsel_ros.conversions import (
     applied_from_message,
     command_to_message,
@@ -52,6 +53,7 @@ class Exciter:
         self._hold = node.create_client(Trigger, "hold")
         node.create_subscription(Observation, "observation", self._on_observation, STREAM)
         node.create_subscription(EndEffectorCommand, "applied", self._on_applied, STREAM)
+        self._robot = Acquaintance(node, "robot")
         self._trajectory: int | None = None
         self._first: Observed | None = None
         self._latest: Observed | None = None
@@ -76,6 +78,7 @@ class Exciter:
             and self._hold.service_is_ready()
             and self._commands.get_subscription_count()
             and self._node.count_publishers("observation")
+            and self._robot.is_mutual()
         ):
             if time.monotonic() > deadline_s:
                 raise RobotTimeoutError(f"the robot node is not there after {timeout_s:g} s")

@@ -26,6 +26,7 @@ from damsel.tasks import Task
 from damsel_msgs.action import Adapt
 from damsel_msgs.msg import EndEffectorCommand, TrajectoryRecord
 from damsel_msgs.srv import GetOutcome, SetTask
+from damsel_ros.acquaintance import Acquaintance
 from damsel_ros.conversions import ADAPT_DIAGNOSTICS
 from damsel_ros.qos import STANDARD, STREAM
 
@@ -33,7 +34,6 @@ __all__ = ["Operator", "Run"]
 
 _POLL_S = 0.05
 _ANSWER_TIMEOUT_S = 5.0
-_SETTLING_S = 0.3
 _CANCEL_TIMEOUT_S = 2.0
 _HEARTBEAT_TIMEOUT_S = 4.0
 
@@ -77,6 +77,8 @@ class Operator:
         self._node.create_subscription(
             DiagnosticArray, "/diagnostics", self._on_diagnostics, STANDARD
         )
+        # After every other endpoint, which they vouch for.
+        self._acquaintances = {name: Acquaintance(self._node, name) for name in ("adapt", "task")}
         self._peak_contact_force_n = math.nan
         self._adapt_heard_s = math.inf
         self._goal: Any = None
@@ -96,25 +98,23 @@ class Operator:
         self._node.destroy_node()
 
     def wait_for_nodes(self, timeout_s: float) -> None:
-        """Wait until the task and adapt nodes are there.
+        """Wait until the task and adapt nodes are there and see the operator, too.
 
         Raises:
             RobotTimeoutError: If they are not within the timeout.
         """
         deadline_s = time.monotonic() + timeout_s
-        for name, ready in (
+        checks: list[tuple[str, Callable[[], bool]]] = [
             ("adapt", self._adapt.server_is_ready),
             ("task", self._set_task.service_is_ready),
             ("task", self._get_outcome.service_is_ready),
-        ):
+            *((name, one.is_mutual) for name, one in self._acquaintances.items()),
+        ]
+        for name, ready in checks:
             while not ready():
                 if time.monotonic() > deadline_s:
                     raise RobotTimeoutError(f"the {name} node is not there after {timeout_s:g} s")
                 self._poll()
-        # We see them; a server that does not see us yet would drop its answer.
-        settled_s = time.monotonic() + _SETTLING_S
-        while time.monotonic() < settled_s:
-            self._poll()
 
     def set_task(self, task: Task) -> None:
         """Give the task node the hidden task.

@@ -23,7 +23,6 @@ HOME = end_effector_position(HOME_JOINT_POSITIONS[None])[0]
 NEUTRAL = np.array([0.0, -1.18, 0.0, 2.18, 0.0, 0.57, 3.3161])
 
 
-
 def within(low: Array, high: Array) -> st.SearchStrategy[Array]:
     return st.builds(
         lambda parts: low + np.array(parts) * (high - low),

@@ -136,7 +136,7 @@ _HOLD_TEXTS = {
     HoldReason.STOPPED: "the robot is stopped",
     HoldReason.ROBOT_SILENT: "the robot's own states are late or missing",
     HoldReason.ROBOT_INVALID: "the robot's own states are not finite or incomplete",
-    HoldReason.SEND_FAILED: "a command could not be handed to the robot",
+    HoldReason.SEND_FAILED: "the robot does not take commands",
 }
 
 _REFUSAL_TEXTS = {

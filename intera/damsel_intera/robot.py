@@ -67,7 +67,7 @@ class RobotPort(Protocol):
         """Send the joints, (7,), radians, in position mode.
 
         Raises:
-            RobotPortError: If that is not possible now.
+            RobotPortError: If that is not possible now, or the robot does not listen.
         """
 
     def set_speed_ratio(self, ratio: float) -> None:
@@ -80,7 +80,8 @@ class RobotPort(Protocol):
         """Reset a stopped robot and switch its motors on; may take ten seconds.
 
         Raises:
-            RobotPortError: If it does not come to that, e.g. with the e-stop pressed.
+            RobotPortError: If it does not come to that, e.g. with the e-stop pressed, or if the
+                robot does not listen to commands.
         """
 
     def stop(self) -> None:

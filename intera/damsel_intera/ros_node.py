@@ -14,7 +14,10 @@ from damsel_intera.reasons import EndpointFrame
 __all__ = [
     "GRIPPER_TIP",
     "HAND",
+    "JOINT_COMMAND",
     "Endpoint",
+    "await_listener",
+    "check_listener",
     "point_of",
     "software_version",
     "start_node",
@@ -24,8 +27,11 @@ __all__ = [
 GRIPPER_TIP = "right_gripper_tip"
 HAND = "right_hand"
 
+JOINT_COMMAND = "/robot/limb/right/joint_command"
+
 _VERSION_PARAMETER = "/manifest/robot_software/version/HLR_VERSION_STRING"
 _POLL_S = 0.02
+_LISTENER_S = 5.0
 
 Endpoint = Tuple[Tuple[float, ...], EndpointFrame]
 
@@ -94,6 +100,28 @@ def wait_until(
         if body is not None:
             body()
         time.sleep(_POLL_S)
+
+
+def check_listener(command: Any) -> None:
+    """Refuse to command nobody: ROS 1 does not tell when a publisher has no subscriber.
+
+    Args:
+        command: rospy's publisher of joint commands.
+
+    Raises:
+        RobotPortError: If nobody is connected to it.
+    """
+    if command.get_num_connections() == 0:
+        raise RobotPortError(f"the robot does not listen to {JOINT_COMMAND}")
+
+
+def await_listener(command: Any) -> None:
+    """Wait until somebody is connected to the publisher of joint commands.
+
+    Raises:
+        RobotPortError: If nobody is after five seconds.
+    """
+    wait_until(lambda: command.get_num_connections() > 0, _LISTENER_S, f"listen to {JOINT_COMMAND}")
 
 
 def point_of(state: Any, frame: EndpointFrame) -> Endpoint:

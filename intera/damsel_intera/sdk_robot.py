@@ -12,7 +12,10 @@ from damsel_intera.robot import RobotState
 from damsel_intera.ros_node import (
     GRIPPER_TIP,
     HAND,
+    JOINT_COMMAND,
     Endpoint,
+    await_listener,
+    check_listener,
     point_of,
     software_version,
     start_node,
@@ -79,9 +82,13 @@ class SdkRobot:
             raise RobotPortError(f"the robot does not send its state: {error}") from None
 
     def _listen(self) -> None:
-        from intera_core_msgs.msg import RobotAssemblyState
+        from intera_core_msgs.msg import JointCommand, RobotAssemblyState
         from sensor_msgs.msg import JointState
 
+        # A second handle of the SDK's own publisher, which it does not show: who listens?
+        self._command = self._rospy.Publisher(
+            JOINT_COMMAND, JointCommand, queue_size=1, tcp_nodelay=True
+        )
         self._subscriptions = [
             self._rospy.Subscriber("/robot/state", RobotAssemblyState, self._on_assembly),
             self._rospy.Subscriber(
@@ -149,8 +156,9 @@ class SdkRobot:
         """Send the joints, (7,), radians, in position mode.
 
         Raises:
-            RobotPortError: If ROS 1 has shut down under us.
+            RobotPortError: If the robot does not listen, or ROS 1 has shut down under us.
         """
+        check_listener(self._command)
         try:
             self._limb.set_joint_positions(dict(zip(JOINT_NAMES, joint_positions)))
         except self._rospy.ROSException as error:
@@ -168,7 +176,8 @@ class SdkRobot:
         """Reset a stopped robot and switch its motors on; may take ten seconds.
 
         Raises:
-            RobotPortError: If it does not come to that, e.g. with the e-stop pressed.
+            RobotPortError: If it does not come to that, e.g. with the e-stop pressed, or if the
+                robot does not listen to commands.
         """
         with self._lock:
             if self._enabler.state().estop_button == _PRESSED:
@@ -177,6 +186,7 @@ class SdkRobot:
                 self._enabler.enable()
             except OSError as error:
                 raise RobotPortError(f"the robot cannot be enabled: {error.strerror}") from None
+            await_listener(self._command)
 
     def stop(self) -> None:
         """Switch the motors off as the e-stop would.

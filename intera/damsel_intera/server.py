@@ -190,7 +190,9 @@ class Server:
             self._robot.command_positions(targets)
         except RobotPortError as error:
             self._log.rarely("send", str(error))
-            self._supervisor.hold(HoldReason.SEND_FAILED, now_s)
+            # Of several faults the first is the cause, and what is reported.
+            if not self._supervisor.latched:
+                self._supervisor.hold(HoldReason.SEND_FAILED, now_s)
 
     def _report_hold(self) -> bool:
         """Log why the arm holds, if that has changed; returns whether it has."""

@@ -13,7 +13,10 @@ from damsel_intera.robot import RobotState
 from damsel_intera.ros_node import (
     GRIPPER_TIP,
     HAND,
+    JOINT_COMMAND,
     Endpoint,
+    await_listener,
+    check_listener,
     point_of,
     software_version,
     start_node,
@@ -54,7 +57,7 @@ class TopicRobot:
         self._callback: Callable[[], None] = lambda: None
         self._command_class = message_class("JointCommand")
         self._command = rospy.Publisher(
-            f"{_LIMB}joint_command", self._command_class, queue_size=1, tcp_nodelay=True
+            JOINT_COMMAND, self._command_class, queue_size=1, tcp_nodelay=True
         )
         self._speed = rospy.Publisher(f"{_LIMB}set_speed_ratio", Float64, latch=True, queue_size=10)
         self._timeout = rospy.Publisher(
@@ -136,8 +139,9 @@ class TopicRobot:
         """Send the joints, (7,), radians, in position mode.
 
         Raises:
-            RobotPortError: If ROS 1 has shut down under us.
+            RobotPortError: If the robot does not listen, or ROS 1 has shut down under us.
         """
+        check_listener(self._command)
         message = self._command_class(
             mode=self._command_class.POSITION_MODE,
             names=list(JOINT_NAMES),
@@ -161,7 +165,8 @@ class TopicRobot:
         """Reset a stopped robot and switch its motors on; may take ten seconds.
 
         Raises:
-            RobotPortError: If it does not come to that, e.g. with the e-stop pressed.
+            RobotPortError: If it does not come to that, e.g. with the e-stop pressed, or if the
+                robot does not listen to commands.
         """
         with self._lock:
             if self._now().estop_button == _PRESSED:
@@ -174,6 +179,7 @@ class TopicRobot:
                 "switch its motors on",
                 lambda: self._enable.publish(True),
             )
+            await_listener(self._command)
 
     def _is_reset(self) -> bool:
         state = self._now()

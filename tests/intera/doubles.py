@@ -154,10 +154,10 @@ def wait_for(client: Client, test: Callable[[State], bool], timeout_s: float = 3
     raise AssertionError(f"not within {timeout_s} s; last state: {client.state}")
 
 
-def wait_for_hold(client: Client, reason: HoldReason, timeout_s: float = 3.0) -> float:
-    """How long it took until the arm held for that reason, seconds."""
+def wait_for_hold(client: Client, *reasons: HoldReason, timeout_s: float = 3.0) -> float:
+    """How long it took until the arm held for one of these reasons, seconds."""
     begin_s = time.monotonic()
-    wait_for(client, lambda state: state.hold_reason is reason, timeout_s)
+    wait_for(client, lambda state: state.hold_reason in reasons, timeout_s)
     return time.monotonic() - begin_s
 
 

@@ -335,6 +335,20 @@ def test_a_robot_that_falls_silent_altogether(rehearsal: Rehearsal, client: Clie
     rehearsal.inject("silence", False)
 
 
+def test_a_robot_that_does_not_listen_is_noticed(rehearsal: Rehearsal, client: Client) -> None:
+    client.claim()
+    follow(client, 0.2)
+    rehearsal.inject("deafen")
+    assert wait_for_hold(client, HoldReason.SEND_FAILED) < WATCHDOG_S + SLACK_S
+    with pytest.raises(RefusedError, match="did not listen to /robot/limb/right/joint_command"):
+        client.enable()
+    rehearsal.inject("clear")
+    client.enable()
+    client.claim()
+    targets = follow(client, 0.5)
+    assert rehearsal.inject("status")["joint_positions"] == pytest.approx(targets, abs=LAG_RAD)
+
+
 def test_a_slow_move_arrives(rehearsal: Rehearsal, client: Client) -> None:
     client.claim()
     assert client.state is not None
@@ -447,7 +461,8 @@ def test_a_robot_that_is_killed_and_a_master_that_is_gone(rehearsal: Rehearsal) 
         client.claim()
         follow(client, 0.2)
         rehearsal.kill("robot")
-        assert wait_for_hold(client, HoldReason.ROBOT_SILENT) < WATCHDOG_S + SLACK_S
+        noticed = (HoldReason.SEND_FAILED, HoldReason.ROBOT_SILENT)
+        assert wait_for_hold(client, *noticed) < WATCHDOG_S + SLACK_S
         rehearsal.kill("server", signal.SIGTERM)
         rehearsal.kill("master", signal.SIGTERM)
     with pytest.raises(InteraError, match="no ROS master at 'http://"):

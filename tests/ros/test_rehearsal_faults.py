@@ -90,6 +90,11 @@ def press_estop_without_a_master(stage: Stage) -> None:
     stage.rehearsal.inject("press_estop")
 
 
+KILLED_ROBOT = (
+    "the robot does not take commands|the robot publishes no joint states|"
+    "the robot's own states are late or missing"
+)
+
 FAULTS = {
     "emergency stop pressed": Fault(
         lambda stage: stage.rehearsal.inject("press_estop"), "the emergency stop is pressed"
@@ -107,6 +112,11 @@ FAULTS = {
         lambda stage: stage.rehearsal.inject("silence"),
         "the robot publishes no joint states|the robot's own states are late or missing",
         # Noticed at 100 ms; then it comes to rest.
+        within_s=0.45,
+    ),
+    "robot does not listen to commands any more": Fault(
+        lambda stage: stage.rehearsal.inject("deafen"),
+        "the robot does not take commands",
         within_s=0.45,
     ),
     "robot's states are not finite": Fault(
@@ -137,7 +147,7 @@ FAULTS = {
     ),
     "robot's driver killed": Fault(
         lambda stage: stage.rehearsal.kill("robot"),
-        "the robot publishes no joint states|the robot's own states are late or missing",
+        KILLED_ROBOT,
     ),
     "Intera server stands still for 500 ms": Fault(
         lambda stage: stand_still(stage, "server", 0.5),
@@ -213,7 +223,7 @@ KILLED_ON_THE_WAY_BACK = {
     ),
     "robot's driver killed on the way back": Fault(
         lambda stage: stage.rehearsal.kill("robot"),
-        "the robot publishes no joint states|the robot's own states are late or missing",
+        KILLED_ROBOT,
         arm="gone with its driver",
     ),
     "object bridge killed on the way back": Fault(

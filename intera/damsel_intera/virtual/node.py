@@ -14,7 +14,7 @@ import zmq
 from damsel_intera.errors import SettingError
 from damsel_intera.logbook import Logbook
 from damsel_intera.messages import message_class
-from damsel_intera.ros_node import HAND, start_node
+from damsel_intera.ros_node import HAND, JOINT_COMMAND, start_node
 from damsel_intera.transport import open_socket
 from damsel_intera.virtual.arm import TICK_S, ArmPhysics, VirtualArm
 from damsel_intera.virtual.assembly import Assembly
@@ -108,12 +108,27 @@ class VirtualSawyer:
         def subscribe(topic: str, kind: Any, callback: Any) -> None:
             self._rospy.Subscriber(topic, kind, callback, queue_size=1, tcp_nodelay=True)
 
-        subscribe(f"{LIMB}joint_command", message_class("JointCommand"), self._on_command)
+        self._listen()
         subscribe(f"{LIMB}joint_command_timeout", Float64, self._on_timeout)
         subscribe(f"{LIMB}set_speed_ratio", Float64, self._on_speed_ratio)
         subscribe("/robot/set_super_enable", Bool, self._on_enable)
         subscribe("/robot/set_super_reset", Empty, lambda _: self._locked(self._assembly.reset))
         subscribe("/robot/set_super_stop", Empty, lambda _: self._locked(self._assembly.stop))
+
+    def _listen(self) -> None:
+        self._deaf = False
+        self._commanded = self._rospy.Subscriber(
+            JOINT_COMMAND,
+            message_class("JointCommand"),
+            self._on_command,
+            queue_size=1,
+            tcp_nodelay=True,
+        )
+
+    def _deafen(self) -> None:
+        if not self._deaf:
+            self._commanded.unregister()
+        self._deaf = True
 
     def _locked(self, action: Any) -> None:
         with self._lock:
@@ -228,6 +243,7 @@ class VirtualSawyer:
             "arrivals": lambda _: self._take_arrivals(),
             "clear": lambda _: self._clear(),
             "collide": self._collide,
+            "deafen": lambda _: self._deafen(),
             "fail": lambda _: self._assembly.fail(),
             "press_estop": lambda _: self._assembly.press(),
             "release_estop": lambda _: self._assembly.release(),
@@ -249,6 +265,8 @@ class VirtualSawyer:
         self._faults.clear()
         self._silent = False
         self._collision_until_s = 0.0
+        if self._deaf:
+            self._listen()
 
     def _collide(self, seconds: Any) -> None:
         self._collision_until_s = time.monotonic() + float(

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import struct
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["WallClock", "build_shim"]
+from tests.support.preload import build_preload
 
-_SOURCE = Path(__file__).with_suffix(".c")
+__all__ = ["WallClock", "build_shim"]
 
 
 def build_shim(folder: Path) -> Path | None:
     """Compile what is preloaded; None where there is no C compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        return None
-    library = folder / "wall_clock.so"
-    command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(_SOURCE), "-lm", "-ldl"]
-    subprocess.run(command, check=True, capture_output=True)
-    return library
+    return build_preload(Path(__file__).with_suffix(".c"), folder)
 
 
 class WallClock:

@@ -108,13 +108,19 @@ class Operator:
             ("adapt", self._adapt.server_is_ready),
             ("task", self._set_task.service_is_ready),
             ("task", self._get_outcome.service_is_ready),
-            *((name, one.is_mutual) for name, one in self._acquaintances.items()),
         ]
         for name, ready in checks:
-            while not ready():
-                if time.monotonic() > deadline_s:
-                    raise RobotTimeoutError(f"the {name} node is not there after {timeout_s:g} s")
-                self._poll()
+            missing = f"the {name} node is not there after {timeout_s:g} s"
+            self._wait_until(ready, deadline_s, missing)
+        for name, one in self._acquaintances.items():
+            silent = f"the {name} node does not answer within {timeout_s:g} s"
+            self._wait_until(one.is_mutual, deadline_s, silent)
+
+    def _wait_until(self, ready: Callable[[], bool], deadline_s: float, otherwise: str) -> None:
+        while not ready():
+            if time.monotonic() > deadline_s:
+                raise RobotTimeoutError(otherwise)
+            self._poll()
 
     def set_task(self, task: Task) -> None:
         """Give the task node the hidden task.

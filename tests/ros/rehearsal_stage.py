@@ -36,8 +36,10 @@ from damsel_ros.person import StandIn
 from damsel_ros.processes import NodeProcess, NodeProcesses, free_domain_id
 from damsel_ros.rehearse_cli import surroundings_of
 from tests.ros.watcher import Watcher
+from tests.support.dial import Dial
+from tests.support.lossy_udp import lossy_udp
 from tests.support.tcp_gate import TcpGate
-from tests.support.wall_clock import WallClock, build_shim
+from tests.support.wall_clock import build_wall_clock, wall_clock
 
 __all__ = [
     "AT_REST_RAD_S",
@@ -74,18 +76,18 @@ class Clocks:
         nodes: Of the robot, task and adapt nodes.
     """
 
-    next_to_robot: WallClock
-    camera: WallClock
-    nodes: WallClock
+    next_to_robot: Dial
+    camera: Dial
+    nodes: Dial
 
     @classmethod
     def make(cls, folder: Path, *, ahead_s: tuple[float, float, float]) -> Clocks | None:
         """Make them, so far ahead of the true time; None where nothing can be compiled."""
-        shim = build_shim(folder)
-        if shim is None:
+        library = build_wall_clock(folder)
+        if library is None:
             return None
         names = ("next_to_robot", "camera", "nodes")
-        made = [WallClock(shim, folder / n, s) for n, s in zip(names, ahead_s, strict=True)]
+        made = [wall_clock(library, folder / n, s) for n, s in zip(names, ahead_s, strict=True)]
         return cls(*made)
 
 
@@ -99,6 +101,7 @@ class Stage:
         operator: Asks for adaptations.
         watcher: Hears every topic.
         clocks: Wall clocks that can be set; None for the true one.
+        dds: What part of all that the nodes send one another is lost; None if none can be.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class Stage:
         self._locked = locked
         self._folder, self._bundle, self._patience_s = folder, bundle, patience_s
         self.clocks = clocks
+        self.dds = lossy_udp(folder)
         self.nodes: dict[str, NodeProcess] = {}
         self.operator: Operator
         self.watcher: Watcher
@@ -159,6 +163,8 @@ class Stage:
     def repair(self) -> None:
         """Bring back what is broken, enable the arm, and forget what was seen."""
         self.gate.mend()
+        if self.dds is not None:
+            self.dds.set(0.0)
         self._repair_robot()
         if not self.nodes or any(node.dead for node in self.nodes.values()):
             self._ros2.close()
@@ -266,7 +272,7 @@ class Stage:
         overrides["adapt"] = {"reset_timeout_s": _RESET_TIMEOUT_S}
         if self._locked:
             overrides["robot"]["sawyer.key"] = str(self._client_key)
-        with self._time("nodes"):
+        with self._time("nodes"), self.dds.governs() if self.dds else contextlib.nullcontext():
             self.nodes = start_nodes(
                 processes,
                 robot="sawyer",

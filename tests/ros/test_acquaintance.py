@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,9 +18,8 @@ from damsel_ros.acquaintance import Acquaintance
 from damsel_ros.nodes import NAMESPACE
 from damsel_ros.operator_client import Operator
 from damsel_ros.processes import NodeProcess
-from tests.support.preload import build_preload
+from tests.support.lossy_udp import lossy_udp
 
-SOURCE = Path(__file__).parents[1] / "support" / "lossy_udp.c"
 LOSS = 0.2
 PATIENCE_S = 10.0
 
@@ -76,17 +74,17 @@ def test_an_operator_does_not_take_a_node_that_is_seen_for_one_that_answers(
 def test_a_network_that_loses_packets_loses_no_adaptation(
     tmp_path: Path, long_bundle: Path
 ) -> None:
-    shim = build_preload(SOURCE, tmp_path)
-    if shim is None:
+    network = lossy_udp(tmp_path, LOSS)
+    if network is None:
         pytest.skip("no C compiler, so no packet can be lost")
     command = [sys.executable, "-m", "damsel_ros.adapt_cli", "--iterations", "1"]
-    ended = subprocess.run(
-        [*command, "--bundle", str(long_bundle)],
-        env={**os.environ, "LD_PRELOAD": str(shim), "UDP_LOSS": str(LOSS)},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    with network.governs():
+        ended = subprocess.run(
+            [*command, "--bundle", str(long_bundle)],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
     assert ended.returncode == 0, ended.stderr
     assert "the last trajectory ended" in ended.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +34,7 @@ LIMITS = RunLimits(
     max_repeats=1,
     feedback_period_s=1000.0,
 )
+TICK_S = 0.1
 
 
 class World:
@@ -41,7 +43,7 @@ class World:
     def __init__(self, iterations: int = 1, bundle: DoubleBundle | None = None) -> None:
         self.bundle = bundle or DoubleBundle()
         self.adaptation = Adaptation(self.bundle, iterations)
-        self.now_s = 0.0
+        self.now_s = self.ticked_s = 0.0
         self.run = AdaptRun(
             self.adaptation,
             bundle=self.bundle,
@@ -58,6 +60,16 @@ class World:
     def reset(self) -> list[Effect]:
         self.trajectory += 1
         return self.run.trajectory_began(self.trajectory, self.now_s)
+
+    def pass_time(self, until_s: float, missing: Sequence[str] = ()) -> list[Effect]:
+        """Tick as a node does; what the last tick has brought, as none before it brought anything.
+
+        The time of what arrives afterwards is left as it is.
+        """
+        for tick in range(int(self.ticked_s / TICK_S) + 1, round(until_s / TICK_S)):
+            assert self.run.tick(tick * TICK_S, missing) == []
+        self.ticked_s = until_s
+        return self.run.tick(until_s, missing)
 
     def observe(self, step: int, push: tuple[float, float] = (0.0, 0.0)) -> list[Effect]:
         observation = observation_of(end_effector=(float(step), 0.0, 0.0), push=push)
@@ -294,19 +306,30 @@ def test_every_silence_ends_the_run_and_names_who_went_silent(
         if name == moment:
             break
     missing = ["nobody is there"] if moment == "connecting" else []
-    assert world.run.tick(patience_s, missing) == []
-    assert ending(world.run.tick(patience_s + 0.01, missing)) == Ended(Outcome.ABORTED, message)
+    assert world.pass_time(patience_s, missing) == []
+    assert ending(world.pass_time(patience_s + 0.01, missing)) == Ended(Outcome.ABORTED, message)
+
+
+def test_a_run_that_stood_still_itself_does_not_say_so_of_others() -> None:
+    world = World()
+    world.begin()
+    world.reset()
+    world.observe(0)
+    assert world.run.tick(0.1) == []
+    assert world.run.tick(10.0, ["the robot node is not there"]) == []
+    # And goes on with what they said meanwhile.
+    assert types(world.apply(0) + world.observe(1) + world.reward(1)) == [Command]
 
 
 def test_a_robot_that_dies_in_a_reset_is_not_waited_for_as_long_as_a_person() -> None:
     world = World()
     world.begin()
     gone = ["the robot node is not there"]
-    assert world.run.tick(0.2, gone) == []
-    assert world.run.tick(0.5) == []  # seen again
-    assert world.run.tick(2.5, gone) == []  # as long as a message may take
+    assert world.pass_time(0.2, gone) == []
+    assert world.pass_time(0.5) == []  # seen again
+    assert world.pass_time(2.5, gone) == []  # as long as a message may take
     message = "in the middle of a reset the robot node is not there"
-    assert ending(world.run.tick(2.51, gone)) == Ended(Outcome.ABORTED, message)
+    assert ending(world.pass_time(2.51, gone)) == Ended(Outcome.ABORTED, message)
 
 
 def test_a_robot_that_complains_of_silence_does_not_hide_a_silent_task_node() -> None:
@@ -317,7 +340,8 @@ def test_a_robot_that_complains_of_silence_does_not_hide_a_silent_task_node() ->
     world.apply(0)
     world.observe(1)
     assert world.apply(1, Status.HELD, "no command for 0.5 s") == []
-    assert ending(world.run.tick(2.01)).message.startswith("the task node went silent")
+    assert world.pass_time(2.0) == []
+    assert ending(world.pass_time(2.01)).message.startswith("the task node went silent")
 
 
 def test_a_robot_that_the_bundle_does_not_fit_is_refused_before_anything_moves() -> None:

@@ -84,6 +84,15 @@ def stand_still(stage: Stage, name: str, duration_s: float) -> None:
     threading.Timer(duration_s, os.kill, (pid, signal.SIGCONT)).start()
 
 
+def cut_dds(stage: Stage, duration_s: float) -> None:
+    """Lose all that the nodes say to one another and to the operator."""
+    if stage.dds is None:
+        pytest.skip("no C compiler, so no packet can be lost")
+    stage.dds.set(1.0)
+    if duration_s:
+        threading.Timer(duration_s, stage.dds.set, (0.0,)).start()
+
+
 def press_estop_without_a_master(stage: Stage) -> None:
     stage.rehearsal.kill("master")
     assert not stage.rehearsal.master_listens()
@@ -159,6 +168,15 @@ FAULTS = {
         r"no fresh command within the watchdog's time|state of the arm is \d+\.\d+ s old",
         within_s=0.4,
     ),
+    "task node stands still for 3 s": Fault(
+        lambda stage: stand_still(stage, "task", 3.0), "the task node went silent"
+    ),
+    "DDS between the nodes gone for 2.5 s": Fault(
+        lambda stage: cut_dds(stage, 2.5), "the (robot|task) node went silent"
+    ),
+    "DDS between the nodes gone for good": Fault(
+        lambda stage: cut_dds(stage, 0.0), "the adapt node went silent"
+    ),
     "object bridge killed": Fault(
         # Nobody's trajectory can be made again without objects: nobody can confirm the reset.
         lambda stage: stage.nodes["object_bridge"].signal(signal.SIGKILL),
@@ -193,7 +211,7 @@ def test_a_fault_holds_the_arm_and_ends_the_run_with_its_cause(
     assert stage.moved_at(struck_s)
     time.sleep(0.5)
     if name == "object bridge killed":
-        held_s, arm = told_to_hold(stage, "no pose of the block") - struck_s, TOLD_TO_HOLD
+        held_s, arm = told_to_hold(stage, "no pose of the block")[0] - struck_s, TOLD_TO_HOLD
         assert held_s < 0.4
     else:
         held_s, arm = stage.held_after(struck_s), fault.arm
@@ -291,15 +309,13 @@ def run_into(
 TOLD_TO_HOLD = "told to hold; then goes back to its start"
 
 
-def told_to_hold(stage: Stage, reason: str) -> float:
-    """When the arm was told to hold for a reason; it was once."""
-    held = [
-        at
+def told_to_hold(stage: Stage, reason: str) -> tuple[float, str]:
+    """When the arm was first told to hold for such a reason, and what was said."""
+    return next(
+        (at, message.reason)
         for at, message in stage.watcher.applied
         if message.status == message.STATUS_HELD and reason in message.reason
-    ]
-    assert len(held) == 1
-    return held[0]
+    )
 
 
 def lose_objects(stage: Stage) -> None:
@@ -314,39 +330,54 @@ def set_camera_clock_back(stage: Stage) -> None:
     stage.clocks.camera.set(-18_000.0)
 
 
-@pytest.mark.parametrize(
-    ("fault", "strike", "message"),
-    [
-        ("object poses gone for 1.5 s", lose_objects, "no pose of the block for 0.2"),
-        (
-            "camera's clock set back by two hours",
-            set_camera_clock_back,
-            "or the clock that stamps them was set back",
-        ),
-    ],
-)
-def test_lost_object_poses_hold_the_arm_and_have_the_trajectory_made_again(
-    stage: Stage,
-    fault: str,
-    strike: Callable[[Stage], None],
-    message: str,
-    fault_table: FaultTable,
+UNTIL_OBJECTS_ARE_BACK = "told to hold, until the objects are back"
+UNTIL_NEXT_RESET = "at rest; then goes back to its start, slowly"
+
+PASSING = {
+    "object poses gone for 1.5 s": Fault(
+        lose_objects, "no pose of the block for 0.2", 0.4, UNTIL_OBJECTS_ARE_BACK
+    ),
+    "camera's clock set back by two hours": Fault(
+        set_camera_clock_back,
+        "or the clock that stamps them was set back",
+        0.4,
+        UNTIL_OBJECTS_ARE_BACK,
+    ),
+    "adapt node stands still for 500 ms": Fault(
+        lambda stage: stand_still(stage, "adapt", 0.5), "no command for step", 0.4, UNTIL_NEXT_RESET
+    ),
+    "task node stands still for 500 ms": Fault(
+        lambda stage: stand_still(stage, "task", 0.5), "no command for step", 0.4, UNTIL_NEXT_RESET
+    ),
+    "DDS between the nodes gone for 500 ms": Fault(
+        # Heard when the messages come through again.
+        lambda stage: cut_dds(stage, 0.5),
+        "no command for step",
+        1.5,
+        UNTIL_NEXT_RESET,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_a_fault_that_passes_holds_the_arm_and_has_the_trajectory_made_again(
+    stage: Stage, name: str, fault_table: FaultTable
 ) -> None:
-    striking = Strike(stage, strike)
+    fault = PASSING[name]
+    striking = Strike(stage, fault.strike)
     with pytest.raises(EnoughError):
         stage.operator.adapt(1, until(striking, lambda _, finished: finished))
     assert stage.operator.stop()
     assert striking.struck_s is not None
     assert stage.moved_at(striking.struck_s)
-    noticed_s = told_to_hold(stage, message) - striking.struck_s
-    assert noticed_s < 0.4
+    noticed_s, reason = told_to_hold(stage, fault.message)
+    assert noticed_s - striking.struck_s < fault.within_s
     # The trajectory that was thrown away, and the one in its place, which alone is in the context.
-    assert len({message.trajectory for _, message in stage.watcher.observations}) == 2
+    assert len({message.trajectory for _, message in stage.watcher.observations}) >= 2
     assert {context.transitions for _, context in stage.watcher.contexts} <= {0, HORIZON}
-    reason = next(m.reason for _, m in stage.watcher.applied if message in m.reason)
     run = "throws the trajectory away and makes it again"
-    arm = "told to hold, until the objects are back"
-    fault_table.add(FaultRow(fault, "rehearsal", arm, 1000 * noticed_s, reason, run))
+    noticed_ms = 1000 * (noticed_s - striking.struck_s)
+    fault_table.add(FaultRow(name, "rehearsal", fault.arm, noticed_ms, reason, run))
 
 
 def test_a_network_that_is_gone_for_50_ms_is_no_fault(

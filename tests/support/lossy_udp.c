@@ -1,17 +1,24 @@
-/* A network that loses packets: of what a process sends by UDP, the share $UDP_LOSS never leaves.
+/* A network that loses packets: of what a process sends by UDP, the share that the file $UDP_LOSS
+   holds never leaves (one double, read at every call, so the network may be cut and mended).
    Preloaded by tests; each process loses others, drawn from its process id. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static double loss;
+static const volatile double *loss;
 
 __attribute__((constructor)) static void open_network(void)
 {
-    const char *share = getenv("UDP_LOSS");
-    loss = share ? atof(share) : 0.0;
+    const char *path = getenv("UDP_LOSS");
+    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    void *mapped = file < 0 ? MAP_FAILED : mmap(NULL, sizeof(double), PROT_READ, MAP_SHARED, file, 0);
+    loss = mapped == MAP_FAILED ? NULL : mapped;
+    if (file >= 0)
+        close(file);
     srand48(getpid());
 }
 
@@ -19,7 +26,7 @@ static int is_lost(int file)
 {
     int type = 0;
     socklen_t size = sizeof(type);
-    return drand48() < loss && getsockopt(file, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+    return loss && drand48() < *loss && getsockopt(file, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
            type == SOCK_DGRAM;
 }
 

@@ -37,6 +37,7 @@ MAX_ITERATIONS = 100
 """Most adaptation trajectories of one run."""
 
 _EARLY_EVENTS = 64
+_STOOD_STILL_S = 0.5
 
 
 class _Phase(Enum):
@@ -74,7 +75,7 @@ class AdaptRun:
         self._bundle = bundle
         self._limits = limits
         self._phase = _Phase.CONNECTING
-        self._progress_s = self._peers_seen_s = now_s
+        self._progress_s = self._peers_seen_s = self._ticked_s = now_s
         self._feedback_s = now_s
         self._buffer = TrajectoryBuffer(0)
         self._early: list[StepEvent] = []
@@ -93,7 +94,7 @@ class AdaptRun:
     # What arrives
 
     def tick(self, now_s: float, missing_peers: Sequence[str] = ()) -> list[Effect]:
-        """Let time pass.
+        """Let time pass; to be called several times a second.
 
         Args:
             now_s: The time.
@@ -101,6 +102,11 @@ class AdaptRun:
                 at its beginning; a reset, which may take a person's time, is not waited for when
                 they have been gone for as long as a message may take.
         """
+        # While this process stood still nobody was silent: what they said is still to be read.
+        deaf_s = max(0.0, now_s - self._ticked_s - _STOOD_STILL_S)
+        self._ticked_s = now_s
+        self._progress_s += deaf_s
+        self._peers_seen_s += deaf_s
         if not missing_peers:
             self._peers_seen_s = now_s
         if self._phase is _Phase.CONNECTING and not missing_peers:

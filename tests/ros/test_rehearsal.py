@@ -17,7 +17,7 @@ from damsel_ros.processes import NodeProcesses
 from damsel_ros.rehearse_cli import surroundings_of
 from tests.ros.rehearsal_stage import in_a_hurry
 
-pytestmark = [pytest.mark.ros1, pytest.mark.slow]
+pytestmark = [pytest.mark.ros1, pytest.mark.slow, pytest.mark.flaky(reruns=1)]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,7 +13,7 @@ from tests.ros.moving_bundles import write_ramming_bundle
 from tests.ros.rehearsal_stage import Stage
 from tests.support.fault_table import FaultRow, FaultTable
 
-pytestmark = [pytest.mark.ros1, pytest.mark.slow]
+pytestmark = [pytest.mark.ros1, pytest.mark.slow, pytest.mark.flaky(reruns=1)]
 
 COLLISION_FORCE_N = 40.0
 

@@ -27,7 +27,7 @@ from tests.ros.rehearsal_stage import (
 )
 from tests.support.fault_table import FaultRow, FaultTable
 
-pytestmark = [pytest.mark.ros1, pytest.mark.slow]
+pytestmark = [pytest.mark.ros1, pytest.mark.slow, pytest.mark.flaky(reruns=1)]
 
 PATIENCE_S = 0.1
 HORIZON = 100

@@ -22,7 +22,7 @@ from damsel_msgs.msg import TrajectoryRecord
 from tests.ros.rehearsal_stage import Clocks, EnoughError, Stage
 from tests.support.fault_table import FaultRow, FaultTable
 
-pytestmark = [pytest.mark.ros1, pytest.mark.slow]
+pytestmark = [pytest.mark.ros1, pytest.mark.slow, pytest.mark.flaky(reruns=1)]
 
 # Both ends bear with silence for PATIENCE_S, and with lost objects for twice as long; each strike
 # has longer than that to show.

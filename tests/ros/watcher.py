@@ -35,8 +35,13 @@ class Watcher:
         subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, STANDARD)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
+
+    def _listen(self) -> None:
+        while not self._closing.is_set():
+            self._executor.spin_once(timeout_sec=0.1)
 
     def forget(self) -> None:
         """Start anew, as if nothing had been heard; diagnostics are kept."""
@@ -44,8 +49,9 @@ class Watcher:
             kept.clear()
 
     def close(self) -> None:
-        self._executor.shutdown(timeout_sec=2.0)
+        self._closing.set()
         self._thread.join(timeout=2.0)
+        self._executor.shutdown(timeout_sec=2.0)
         self.node.destroy_node()
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> float:

@@ -94,6 +94,7 @@ def team(domain_id: int, tmp_path: Path, long_bundle: Path, watcher: Watcher) ->
             },
         )
         operator.wait_for_nodes(20.0)
+        watcher.wait_until(lambda: watcher.value("robot", "objects") == "seen", 20.0)
         operator.set_task(TASK)
         attendants.append(team.attendant)
         yield team
@@ -109,12 +110,10 @@ def test_a_run_goes_through_every_reset_with_the_person(team: Team, watcher: Wat
         "the arm is enabled and holds",
     ]
     assert team.said.count("the objects are back; the trajectory begins") == 4
-    health = watcher.diagnostics["damsel: robot"]
-    values = {one.key: one.value for one in health.values}
-    assert values["enabled"] == "True"
-    assert values["emergency stop"] == "unpressed"
-    assert values["objects"] == "seen"
-    assert float(values["state age [ms]"]) < 100.0
+    assert watcher.value("robot", "enabled") == "True"
+    assert watcher.value("robot", "emergency stop") == "unpressed"
+    assert watcher.value("robot", "objects") == "seen"
+    assert float(watcher.value("robot", "state age [ms]")) < 100.0
 
 
 def test_an_object_that_is_not_back_is_named_and_the_person_asked_again(team: Team) -> None:

@@ -68,6 +68,11 @@ class Watcher:
         status = self.diagnostics.get(f"damsel: {node}")
         return "" if status is None else status.message
 
+    def value(self, node: str, key: str) -> str:
+        """The latest value of a node on /diagnostics; empty while there is none."""
+        status = self.diagnostics.get(f"damsel: {node}")
+        return next((one.value for one in status.values if one.key == key), "") if status else ""
+
     def arm_travel_rad(self, duration_s: float) -> float:
         """How far any joint moves within a time from now."""
         count = len(self.joint_states)

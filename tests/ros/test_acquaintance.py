@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rcl_interfaces.srv import GetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -56,6 +58,33 @@ def test_a_node_is_acquainted_when_it_has_answered(asking: Node) -> None:
     assert becomes(True, acquaintance, [], 0.0), "and need not be asked again"
     asked.destroy_node()
     assert becomes(False, acquaintance, [asking], PATIENCE_S), "one in its place may not see us"
+
+
+def test_an_answer_that_takes_longer_than_the_next_question_counts(asking: Node) -> None:
+    asked = Node("asked", start_parameter_services=False)
+
+    def answer(_: object, response: GetParameters.Response) -> GetParameters.Response:
+        time.sleep(0.5)
+        return response
+
+    asked.create_service(GetParameters, "asked/get_parameters", answer)
+    executor = SingleThreadedExecutor()
+    executor.add_node(asked)
+    closing = threading.Event()
+
+    def serve() -> None:
+        while not closing.is_set():
+            executor.spin_once(timeout_sec=0.1)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        assert becomes(True, Acquaintance(asking, "asked"), [asking], PATIENCE_S)
+    finally:
+        closing.set()
+        thread.join()
+        executor.shutdown()
+        asked.destroy_node()
 
 
 def test_an_operator_does_not_take_a_node_that_is_seen_for_one_that_answers(

@@ -321,6 +321,18 @@ def test_a_run_that_stood_still_itself_does_not_say_so_of_others() -> None:
     assert types(world.apply(0) + world.observe(1) + world.reward(1)) == [Command]
 
 
+def test_having_stood_still_lends_nobody_more_patience() -> None:
+    world = World()
+    world.begin()
+    world.reset()
+    assert world.run.tick(0.1) == []
+    world.now_s = world.ticked_s = 10.0
+    assert types(world.observe(0)) == [Command]  # read before the tick that comes late, too
+    assert world.run.tick(10.0) == []
+    assert world.pass_time(12.0) == []
+    assert "no observation of step 1" in ending(world.pass_time(12.01)).message
+
+
 def test_a_robot_that_dies_in_a_reset_is_not_waited_for_as_long_as_a_person() -> None:
     world = World()
     world.begin()

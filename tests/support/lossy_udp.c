@@ -3,22 +3,17 @@
    Preloaded by tests; each process loses others, drawn from its process id. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "dial.h"
 
 static const volatile double *loss;
 
 __attribute__((constructor)) static void open_network(void)
 {
-    const char *path = getenv("UDP_LOSS");
-    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    void *mapped = file < 0 ? MAP_FAILED : mmap(NULL, sizeof(double), PROT_READ, MAP_SHARED, file, 0);
-    loss = mapped == MAP_FAILED ? NULL : mapped;
-    if (file >= 0)
-        close(file);
+    loss = map_dial("UDP_LOSS");
     srand48(getpid());
 }
 

@@ -3,26 +3,19 @@
    Waits until a time of the wall clock are translated, since the kernel knows the true one only. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "dial.h"
 
 static const volatile double *offset_s;
 
 __attribute__((constructor)) static void open_offset(void)
 {
-    const char *path = getenv("WALL_CLOCK_OFFSET");
-    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    void *mapped = file < 0 ? MAP_FAILED : mmap(NULL, sizeof(double), PROT_READ, MAP_SHARED, file, 0);
-    offset_s = mapped == MAP_FAILED ? NULL : mapped;
-    if (file >= 0)
-        close(file);
+    offset_s = map_dial("WALL_CLOCK_OFFSET");
 }
 
 #define LONG_AFTER_BOOT_S 1000000000L

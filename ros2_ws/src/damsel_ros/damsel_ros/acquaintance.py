@@ -33,7 +33,7 @@ class Acquaintance:
         """
         self._client = node.create_client(GetParameters, f"{other}/get_parameters")
         self._asked_s = 0.0
-        self._asked: Future | None = None
+        self._asked: list[Future] = []
         self._mutual = False
 
     def is_mutual(self) -> bool:
@@ -46,14 +46,16 @@ class Acquaintance:
         return self._mutual
 
     def _ask(self) -> None:
-        if self._asked is not None and self._asked.done():
-            self._asked, self._mutual = None, True
-        elif self._asked is None or time.monotonic() - self._asked_s > _ASK_AGAIN_S:
+        now_s = time.monotonic()
+        # An earlier question may be answered late, over a slow network.
+        if any(one.done() for one in self._asked):
             self._forget()
-            self._asked_s = time.monotonic()
-            self._asked = self._client.call_async(GetParameters.Request())
+            self._mutual = True
+        elif not self._asked or now_s - self._asked_s > _ASK_AGAIN_S:
+            self._asked_s = now_s
+            self._asked.append(self._client.call_async(GetParameters.Request()))
 
     def _forget(self) -> None:
-        if self._asked is not None:
-            self._client.remove_pending_request(self._asked)
-            self._asked = None
+        for one in self._asked:
+            self._client.remove_pending_request(one)
+        self._asked.clear()

@@ -105,8 +105,8 @@ class AdaptRun:
         # While this process stood still nobody was silent: what they said is still to be read.
         deaf_s = max(0.0, now_s - self._ticked_s - _STOOD_STILL_S)
         self._ticked_s = now_s
-        self._progress_s += deaf_s
-        self._peers_seen_s += deaf_s
+        self._progress_s = min(now_s, self._progress_s + deaf_s)
+        self._peers_seen_s = min(now_s, self._peers_seen_s + deaf_s)
         if not missing_peers:
             self._peers_seen_s = now_s
         if self._phase is _Phase.CONNECTING and not missing_peers:

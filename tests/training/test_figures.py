@@ -13,6 +13,7 @@ from damsel_training.errors import MissingStageError
 from damsel_training.figures import make_figures
 from damsel_training.figures.page import update_page
 from damsel_training.figures.tables import robustness_table, success_table
+from damsel_training.figures.variants import make_variants_page
 from damsel_training.trajectory_table import TrajectoryRow, write_rows
 
 GOALS = {
@@ -134,3 +135,24 @@ def test_the_undisturbed_world_comes_first() -> None:
     ]
     lines = robustness_table(rows, "damsel").splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| none", "| delay 1"]
+
+
+def test_variants_stand_beside_the_method_itself(results: Path, tmp_path: Path) -> None:
+    variants = tmp_path / "variants"
+    write_rows(_rows("damsel", 0, [4.0, 0.9]), variants / "mean_pooling" / "a.csv")
+    write_rows(_rows("damsel", 3, [4.0, 2.0]), variants / "no_dagger" / "a.csv")
+    page = make_variants_page(variants, results, tmp_path / "ablations.md", "x")
+    lines = page.read_text().splitlines()
+    table = [line for line in lines if line.startswith("| ") and "--" not in line]
+    assert [line.split(" | ")[0] for line in table[1:]] == [
+        "| DAMSEL",
+        "| mean pooling",
+        "| no dagger",
+    ]
+    assert "| mean pooling | 1 | 100.0% |" in table[2]
+    assert "| no dagger | 1 | 0.0% |" in table[3]
+
+
+def test_without_variants_it_is_said_how_one_is_made(results: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingStageError, match=r"compare --output .*/NAME"):
+        make_variants_page(tmp_path / "none", results, tmp_path / "page.md", "x")

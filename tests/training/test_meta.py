@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,12 +44,18 @@ def _teacher(observation: np.ndarray, goal: np.ndarray) -> np.ndarray:
 TEACHERS = dict.fromkeys(FAMILIES, _teacher)
 
 
-def _learner(seed: int = 0) -> MetaLearner:
+def _learner(seed: int = 0, cfg: DamselCfg = CFG) -> MetaLearner:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    learner = MetaLearner(CFG, TASKS, TEACHERS, rng)
+    learner = MetaLearner(cfg, TASKS, TEACHERS, rng)
     learner.store(collect_dataset(TASKS, TEACHERS, CollectCfg(rollouts=2, horizon=8), rng))
     return learner
+
+
+def _export(learner: MetaLearner, path: Path) -> Bundle:
+    return export_bundle(
+        path, learner.encoder, learner.policy, learner.components, learner.cfg, PROVENANCE
+    )
 
 
 def _weights(learner: MetaLearner) -> torch.Tensor:
@@ -114,6 +122,47 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one() -> None:
     assert torch.equal(_weights(whole), _weights(resumed))
 
 
+def test_components_stay_where_they_are_unless_they_are_learned(tmp_path: Path) -> None:
+    fixed = prior_components(CFG.network)
+    learner = _learner()
+    learner.train()
+    for name, component in learner.components.items():
+        np.testing.assert_array_equal(component, fixed[name])
+    learning = _learner(cfg=dataclasses.replace(CFG, learned_components=True))
+    learning.train()
+    assert all((learning.components[name] != fixed[name]).any() for name in FAMILIES)
+    bundle = _export(learning, tmp_path / "bundle")
+    for name in FAMILIES:
+        np.testing.assert_array_equal(bundle.components[name], learning.components[name])
+
+
+def test_learned_components_go_on_from_where_they_were() -> None:
+    cfg = dataclasses.replace(CFG, learned_components=True)
+    whole = _learner(cfg=cfg)
+    whole.train()
+    resumed = MetaLearner(cfg, TASKS, TEACHERS, np.random.default_rng(99))
+    resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
+    for learner in (whole, resumed):
+        learner.train()
+    assert torch.equal(_weights(whole), _weights(resumed))
+    for name in FAMILIES:
+        np.testing.assert_array_equal(resumed.components[name], whole.components[name])
+
+
+@pytest.mark.parametrize("dagger", [True, False])
+def test_only_dagger_learns_from_states_that_the_policy_visits(dagger: bool) -> None:
+    learner = _learner(cfg=dataclasses.replace(CFG, dagger=dagger))
+    stored = [learner._states.state_dict(), learner._probe_states.state_dict()]
+    before = copy.deepcopy(stored)
+    learner.collect()
+    now = [learner._states.state_dict(), learner._probe_states.state_dict()]
+    assert all(_same(old, new) != dagger for old, new in zip(before, now, strict=True))
+
+
+def _same(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    return all(np.array_equal(old[name], new[name]) for name in old)
+
+
 def test_a_diverging_loss_stops_the_training() -> None:
     learner = _learner()
     with torch.no_grad():
@@ -141,7 +190,7 @@ def test_the_teacher_gives_every_task_its_own_goal() -> None:
 def test_an_exported_bundle_is_the_trained_networks(tmp_path: Path) -> None:
     learner = _learner()
     learner.train()
-    bundle = export_bundle(tmp_path / "bundle", learner.encoder, learner.policy, CFG, PROVENANCE)
+    bundle = _export(learner, tmp_path / "bundle")
     assert bundle.horizon == CFG.horizon
     for graph in (tmp_path / "bundle").glob("*.onnx"):
         assert b".py" not in graph.read_bytes(), "no paths of this machine"
@@ -159,7 +208,7 @@ def test_a_network_with_a_hole_is_not_exported(tmp_path: Path) -> None:
     with torch.no_grad():
         next(learner.encoder.parameters())[0] = torch.inf
     with pytest.raises((DivergedError, InvalidBundleError), match="finite"):
-        export_bundle(tmp_path / "bundle", learner.encoder, learner.policy, CFG, PROVENANCE)
+        _export(learner, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import errno
 import os
 import shlex
@@ -25,6 +24,7 @@ from damsel_training.cli_options import (
     add_ray_option,
     add_run_options,
     ray_workers,
+    run_of,
 )
 from damsel_training.cli_options import natural as _natural
 from damsel_training.errors import StorageError
@@ -83,13 +83,10 @@ def _dispatch(given: Sequence[str]) -> int:
     # Imported late: a mistyped option should not wait for torch, nor evaluation need it.
     from damsel_training import stages, task_expert_stages
     from damsel_training.progress import Progress
-    from damsel_training.run import PRESETS, RunFolder, TaskExpertsCfg
+    from damsel_training.run import TaskExpertsCfg
     from damsel_training.stage_times import timed
 
-    cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
-    if options.physics:
-        cfg = cfg.on_arm(load_arm(options.physics))
-    folder = RunFolder(options.run or Path("runs") / options.preset)
+    cfg, folder = run_of(options)
     workers = ray_workers(options)
     with folder.opened(cfg), Progress() as progress:
         wanted = options.command

@@ -7,16 +7,12 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, validation_tasks
-from damsel_sim.system_identification.arm_file import load_arm
-from damsel_training.cli_options import add_physics_option, add_run_options, natural
-
-if TYPE_CHECKING:
-    from damsel_training.run import RunCfg, RunFolder
+from damsel_training.cli_options import add_physics_option, add_run_options, natural, run_of
 
 __all__ = ["COMMANDS", "add_commands", "run_command"]
 
@@ -74,6 +70,33 @@ def add_commands(commands: Any) -> None:
         "--page",
         type=Path,
         default=Path("docs/results.md"),
+        metavar="FILE",
+        help="page whose marked parts are written anew (%(default)s)",
+    )
+    ablations = commands.add_parser(
+        "ablations",
+        help="table of DAMSEL's variants from the CSV tables",
+        description="A variant is trained with --set and compared with --output DIR/NAME; "
+        "scripts/ablations does both.",
+    )
+    ablations.add_argument(
+        "--variants",
+        type=Path,
+        default=_RESULTS / "ablations",
+        metavar="DIR",
+        help="a folder of tables a variant (%(default)s)",
+    )
+    ablations.add_argument(
+        "--base",
+        type=Path,
+        default=_RESULTS,
+        metavar="DIR",
+        help="tables of DAMSEL itself (%(default)s)",
+    )
+    ablations.add_argument(
+        "--page",
+        type=Path,
+        default=Path("docs/ablations.md"),
         metavar="FILE",
         help="page whose marked parts are written anew (%(default)s)",
     )
@@ -144,21 +167,12 @@ def run_command(options: argparse.Namespace, command: str) -> int:
     return COMMANDS[options.command](options, command)
 
 
-def _run_of(options: argparse.Namespace) -> tuple[RunCfg, RunFolder]:
-    from damsel_training.run import PRESETS, RunFolder
-
-    cfg = dataclasses.replace(PRESETS[options.preset], seed=options.seed)
-    if getattr(options, "physics", None):
-        cfg = cfg.on_arm(load_arm(options.physics))
-    return cfg, RunFolder(options.run or Path("runs") / options.preset)
-
-
 def _gmps(options: argparse.Namespace, _command: str) -> int:
     from damsel_training import baselines
     from damsel_training.progress import Progress
     from damsel_training.stage_times import timed
 
-    cfg, folder = _run_of(options)
+    cfg, folder = run_of(options)
     with folder.opened(cfg), Progress() as progress, timed(folder.root, "gmps"):
         baselines.gmps(cfg, folder, progress)
     return 0
@@ -169,7 +183,7 @@ def _pearl(options: argparse.Namespace, _command: str) -> int:
     from damsel_training.progress import Progress
     from damsel_training.stage_times import timed
 
-    cfg, folder = _run_of(options)
+    cfg, folder = run_of(options)
     pearl = baselines.pearl_cfg(cfg.preset)
     if options.steps is not None:
         pearl = dataclasses.replace(pearl, environment_steps=options.steps)
@@ -191,7 +205,7 @@ def _compare(options: argparse.Namespace, command: str) -> int:
     if "all" in worlds:
         worlds = list(_WORLD_NAMES)
     task_set, tasks = _tasks(options)
-    cfg, folder = _run_of(options)
+    cfg, folder = run_of(options)
     _check_writable(options.output, "--output")
     wanted = Comparison(
         methods=options.method or _METHOD_NAMES,
@@ -243,6 +257,14 @@ def _figures(options: argparse.Namespace, command: str) -> int:
     return 0
 
 
+def _ablations(options: argparse.Namespace, command: str) -> int:
+    from damsel_training.figures.variants import make_variants_page
+
+    _check_writable(options.page.parent, "--page")
+    print(make_variants_page(options.variants, options.base, options.page, command))
+    return 0
+
+
 def _dataset(options: argparse.Namespace, command: str) -> int:
     from damsel_training import minari_dataset
 
@@ -251,7 +273,7 @@ def _dataset(options: argparse.Namespace, command: str) -> int:
     if options.inspect:
         print(minari_dataset.inspect(options.inspect))
         return 0
-    cfg, folder = _run_of(options)
+    cfg, folder = run_of(options)
     with folder.opened(cfg):
         print(minari_dataset.export(options.export, folder, cfg, command))
     return 0
@@ -262,6 +284,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, str], int]] = {
     "pearl": _pearl,
     "compare": _compare,
     "figures": _figures,
+    "ablations": _ablations,
     "dataset": _dataset,
 }
 """Every command of this module by name."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from damsel.errors import InvalidConfigError
+from damsel_sim.system_identification.arm_file import load_arm
 
 if TYPE_CHECKING:
     from damsel_training.distribution import Workers
+    from damsel_training.run import RunCfg, RunFolder
 
 __all__ = [
     "PRESET_NAMES",
@@ -19,6 +22,7 @@ __all__ = [
     "add_run_options",
     "natural",
     "ray_workers",
+    "run_of",
 ]
 
 PRESET_NAMES = ("quick", "paper", "smoke")
@@ -38,6 +42,26 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder (runs/PRESET); resumed")
     parser.add_argument("--seed", type=natural, default=0, help="of every stage (%(default)s)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change an entry of the preset, named as in the run's run.yaml; repeatable: "
+        "--set damsel.network.pooling=mean",
+    )
+
+
+def run_of(options: argparse.Namespace) -> tuple[RunCfg, RunFolder]:
+    """The configuration and the folder that the options name."""
+    from damsel_training.overrides import overridden
+    from damsel_training.run import PRESETS, RunFolder
+
+    cfg = overridden(PRESETS[options.preset], options.set)
+    cfg = dataclasses.replace(cfg, seed=options.seed)
+    if getattr(options, "physics", None):
+        cfg = cfg.on_arm(load_arm(options.physics))
+    return cfg, RunFolder(options.run or Path("runs") / options.preset)
 
 
 def add_physics_option(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from damsel.adaptation import INFERENCE_PERIOD
 from damsel.errors import InvalidConfigError
@@ -25,6 +25,7 @@ from damsel.tasks import Task, goal_reward
 from damsel_sim.arm_parameters import NOMINAL_ARM, apply_arm
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
+from damsel_training.bounds import require_counts, require_shares
 from damsel_training.buffers import GOAL_DIM, Steps, TrajectoryBuffer
 from damsel_training.dataset import ExpertDataset, ExpertPolicy
 from damsel_training.errors import DivergedError
@@ -59,6 +60,8 @@ class DamselCfg:
         probe_size: probe states drawn a task and step for the empty context.
         hindsight: part of the contexts, and of the tasks that data are collected for, whose goal
             is another one of the family's range; 0 trains on the given tasks alone.
+        dagger: whether states that the policy visits join D_i*; without, it holds only what the
+            experts visited.
         candidates: trajectories compared for each expert state; see `TrajectoryBuffer`.
         kept_iterations: how many iterations' trajectories the buffers B_i keep.
         kept_states: how many trajectories a task D_i* keeps.
@@ -71,6 +74,8 @@ class DamselCfg:
         constraint_weight: weight of L^constraint.
         model_size: transitions of a context that L^model is taken over.
         learning_rate: of Adam at the start; falls to a twentieth along a cosine.
+        learned_components: whether the prior components are trained as well, from where they
+            would be fixed.
         horizon: control steps of a trajectory.
         network: sizes of the networks.
     """
@@ -83,6 +88,7 @@ class DamselCfg:
     expert_size: int = 32
     probe_size: int = 8
     hindsight: float = 0.5
+    dagger: bool = True
     candidates: int = 4
     kept_iterations: int = 6
     kept_states: int = 80
@@ -94,11 +100,19 @@ class DamselCfg:
     constraint_weight: float = 0.01
     model_size: int = 32
     learning_rate: float = 1e-3
+    learned_components: bool = False
     horizon: int = 100
     network: NetworkCfg = field(default_factory=NetworkCfg)
 
     def __post_init__(self) -> None:
         """Refuse what could not be trained."""
+        require_counts(
+            self,
+            *("iterations", "training_steps", "task_batch", "horizon", "kept_iterations"),
+            *("context_size", "expert_size", "probe_size", "model_size", "candidates"),
+            "kept_states",
+        )
+        require_shares(self, "hindsight", "randomised")
         if self.collect_rounds < 2:
             raise InvalidConfigError(
                 f"collect_rounds is {self.collect_rounds}; allowed: from 2, a probe and an attempt"
@@ -106,11 +120,7 @@ class DamselCfg:
 
 
 def prior_components(cfg: NetworkCfg) -> dict[str, Array]:
-    """Fixed mixture components (L,) by family: equally long, along different axes."""
-    if cfg.latent_dim < len(FAMILIES):
-        raise InvalidConfigError(
-            f"latent_dim is {cfg.latent_dim}; allowed: from {len(FAMILIES)}, the number of families"
-        )
+    """Mixture components (L,) by family: equally long, along different axes."""
     axes = cfg.component_distance * np.eye(cfg.latent_dim)
     return {name: axes[index] for index, name in enumerate(FAMILIES)}
 
@@ -136,13 +146,21 @@ class MetaLearner:
         }
         self.encoder, self.policy = Encoder(cfg.network), Policy(cfg.network)
         self.model = DynamicsModel(cfg.network)
-        self.components = prior_components(cfg.network)
-        self.component = _tensor(np.stack([self.components[t.family] for t in self.tasks]))
+        fixed = prior_components(cfg.network)
+        self._components = nn.Parameter(
+            _tensor(np.stack(list(fixed.values()))), requires_grad=cfg.learned_components
+        )
+        self._component_of = torch.tensor([list(fixed).index(task.family) for task in self.tasks])
         self._physics = TabletopPhysics(
             len(self.tasks), variants=self._scenes(), arm=cfg.randomisation.arm
         )
         self._optimiser = torch.optim.Adam(
-            [*self.encoder.parameters(), *self.policy.parameters(), *self.model.parameters()],
+            [
+                *self.encoder.parameters(),
+                *self.policy.parameters(),
+                *self.model.parameters(),
+                *([self._components] if cfg.learned_components else []),
+            ],
             lr=cfg.learning_rate,
         )
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
@@ -154,6 +172,17 @@ class MetaLearner:
         self._states = TrajectoryBuffer(rows, cfg.kept_states, 1, horizon)
         self._probe_states = TrajectoryBuffer(rows, cfg.kept_states, 1, horizon)
         self.iteration = 0
+
+    @property
+    def components(self) -> dict[str, Array]:
+        """Prior components (L,) by family."""
+        values = self._components.detach().double().numpy()
+        return dict(zip(FAMILIES, values, strict=True))
+
+    @property
+    def component(self) -> Tensor:
+        """The prior component of each task's family, (tasks, L)."""
+        return self._components[self._component_of]
 
     # Lines 1-2 happened: the experts exist, and so does the data set of their roll-outs.
     def store(self, dataset: ExpertDataset) -> None:
@@ -184,9 +213,10 @@ class MetaLearner:
             agent = _Agent(self, goals, probing=k == 0)
             rollouts = roll_out(self._physics, agent.act, cfg.horizon, watch=agent.watch)  # line 11
             self._buffers.append(rollouts.observations, rollouts.actions)  # line 12
-            states = self._states if k > 0 else self._probe_states
-            states.begin(goals)
-            states.append(rollouts.observations, rollouts.actions)
+            if cfg.dagger:
+                states = self._states if k > 0 else self._probe_states
+                states.begin(goals)
+                states.append(rollouts.observations, rollouts.actions)
             if k > 0:
                 metrics |= self._distances(rollouts, goals, f"final_distance_{k}")
         metrics["peak_contact_force"] = float(np.median(rollouts.peak_contact_force))
@@ -221,6 +251,7 @@ class MetaLearner:
         state: dict[str, Any] = {
             name: part.state_dict() for name, part in self._stateful_parts().items()
         }
+        state["components"] = self._components.detach()
         state["rng"] = self.rng.bit_generator.state
         state["iteration"] = self.iteration
         return state
@@ -229,6 +260,8 @@ class MetaLearner:
         """Go on exactly as the run that `state` was taken from would have."""
         for name, part in self._stateful_parts().items():
             part.load_state_dict(state[name])
+        with torch.no_grad():
+            self._components.copy_(state["components"])
         self.rng.bit_generator.state = state["rng"]
         self.iteration = state["iteration"]
 
@@ -371,7 +404,7 @@ class MetaLearner:
 
     def first_latents(self) -> Tensor:
         """Latents (tasks, L) of probes, before there is any context (line 7)."""
-        return self.component
+        return self.component.detach()
 
     def infer(self, steps: Steps, goals: Array) -> Tensor:
         """Latents (tasks, L) from steps (tasks, N, ...) of tasks with these goals (line 10)."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from damsel.tasks import Task
 from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.physics import TabletopPhysics
+from damsel_training.bounds import require_counts
 from damsel_training.errors import InvalidDatasetError
 from damsel_training.files import archive_fault, written_whole
 from damsel_training.probes import probe_goal
@@ -52,6 +53,10 @@ class CollectCfg:
     largest_noise: float = 0.5
     horizon: int = 100
     arm: ArmParameters | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would be no data set."""
+        require_counts(self, "rollouts", "horizon")
 
 
 class Teacher:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from damsel.bundle import Bundle, BundleMetadata, Normalisation, write_bundle
 from damsel.control import ControllerCfg
 from damsel.observation import OBSERVATION_DIM, TRANSITION_DIM
-from damsel_training.damsel import DamselCfg, prior_components
+from damsel_training.damsel import DamselCfg
 from damsel_training.errors import DivergedError
 from damsel_training.networks import (
     CONTEXT_CENTRE,
@@ -35,6 +35,7 @@ def export_bundle(
     path: Path,
     encoder: Encoder,
     policy: Policy,
+    components: Mapping[str, NDArray[np.float64]],
     cfg: DamselCfg,
     provenance: Mapping[str, Any],
 ) -> Bundle:
@@ -44,6 +45,7 @@ def export_bundle(
         path: the bundle's folder, replaced if it exists.
         encoder: trained.
         policy: trained.
+        components: (L,) by family, the latents' prior.
         cfg: the configuration of the meta-training.
         provenance: commit, seeds, configuration and command.
 
@@ -56,7 +58,7 @@ def export_bundle(
     latent_dim = cfg.network.latent_dim
     controller = ControllerCfg()
     metadata = BundleMetadata(
-        components=prior_components(cfg.network),
+        components=dict(components),
         control_rate_hz=1.0 / controller.control_period_s,
         horizon=cfg.horizon,
         step_size_m=controller.step_size_m,

@@ -26,7 +26,9 @@ __all__ = ["GmpsLearner", "without_structure"]
 def without_structure(cfg: DamselCfg) -> DamselCfg:
     """The ablation's variant of a configuration; nothing else in it changes."""
     network = dataclasses.replace(cfg.network, component_distance=0.0)
-    return dataclasses.replace(cfg, constraint_weight=0.0, network=network)
+    return dataclasses.replace(
+        cfg, constraint_weight=0.0, learned_components=False, network=network
+    )
 
 
 class GmpsLearner(MetaLearner):

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from damsel.errors import InvalidConfigError
+from damsel.families import FAMILIES
 from damsel.observation import (
     ACTION_DIM,
     BLOCK,
@@ -29,6 +31,7 @@ from damsel.scene import (
     WORKSPACE_LOW_BASE,
     door_handle_position,
 )
+from damsel_training.bounds import require_counts
 
 __all__ = [
     "CONTEXT_CENTRE",
@@ -78,6 +81,21 @@ class NetworkCfg:
     model_width: int = 128
     pooling: str = "attention"
     heads: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse what no network could be made of."""
+        require_counts(self, "encoder_width", "policy_width", "model_width", "heads")
+        if self.latent_dim < len(FAMILIES):
+            raise InvalidConfigError(
+                f"latent_dim is {self.latent_dim}; allowed: from {len(FAMILIES)}, the number of "
+                "families"
+            )
+        if self.pooling not in ("attention", "mean"):
+            raise InvalidConfigError(f"pooling is {self.pooling!r}; allowed: attention, mean")
+        if self.encoder_width % self.heads:
+            raise InvalidConfigError(
+                f"heads is {self.heads}; allowed: what divides encoder_width ({self.encoder_width})"
+            )
 
 
 def _mlp(sizes: list[int]) -> nn.Sequential:

@@ -154,6 +154,7 @@ def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = N
         target,
         learner.encoder,
         learner.policy,
+        learner.components,
         cfg.damsel,
         {
             "commit": folder.commit,

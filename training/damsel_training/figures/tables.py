@@ -6,7 +6,7 @@ there is none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ __all__ = [
     "effort_table",
     "robustness_table",
     "success_table",
+    "variants_table",
 ]
 
 _STEP_S = 0.05
@@ -31,12 +32,9 @@ _DASH = "–"
 def success_table(rows: Sequence[TrajectoryRow]) -> str:
     """Success by family and method, at the paper's and at the strict thresholds."""
     lines = [["method", "seeds", *_both(lambda name: name), *_both(lambda name: f"{name}, strict")]]
-    for method in _methods(rows):
-        seeds = by_seed(final_rows(select(rows, method=method)))
-        cells = [METHOD_NAMES[method], str(len(seeds))]
-        for field in ("success", "strict_success"):
-            cells += [_percent(_over_seeds(seeds, name, field)) for name in FAMILIES]
-        lines.append(cells)
+    lines += [
+        [METHOD_NAMES[method], *_success(select(rows, method=method))] for method in _methods(rows)
+    ]
     return _markdown(lines)
 
 
@@ -44,24 +42,57 @@ def effort_table(rows: Sequence[TrajectoryRow]) -> str:
     """Final distance, robot time to the first solved trajectory, and contact force."""
     distances = [f"{name}, {family.unit}" for name, family in FAMILIES.items()]
     lines = [["method", *distances, "median s to solve", "peak force, N"]]
-    for method in _methods(rows):
-        its_rows = select(rows, method=method)
-        seeds = by_seed(final_rows(its_rows))
-        cells = [METHOD_NAMES[method]]
-        for name in FAMILIES:
-            each = [
-                float(np.mean([row.distance for row in select(one, family=name)]))
-                for one in seeds.values()
-                if select(one, family=name)
-            ]
-            cells.append(_number(mean_interval(each, low=0.0)) if each else _DASH)
-        seconds = float(
-            np.median([median_seconds(one, _STEP_S) for one in by_seed(its_rows).values()])
-        )
-        cells.append(f"{seconds:.0f}" if np.isfinite(seconds) else "never")
-        cells.append(f"{max(row.peak_force for row in its_rows):.1f}")
-        lines.append(cells)
+    lines += [
+        [METHOD_NAMES[method], *_effort(select(rows, method=method))] for method in _methods(rows)
+    ]
     return _markdown(lines)
+
+
+def variants_table(variants: Mapping[str, Sequence[TrajectoryRow]]) -> str:
+    """Success, final distance, robot time and contact force of variants of one method.
+
+    Args:
+        variants: rows by name.
+    """
+    lines = [
+        [
+            "variant",
+            "seeds",
+            *_both(lambda name: name),
+            *_both(lambda name: f"{name}, strict"),
+            *(f"{name}, {family.unit}" for name, family in FAMILIES.items()),
+            "median s to solve",
+            "peak force, N",
+        ]
+    ]
+    lines += [[title, *_success(rows), *_effort(rows)] for title, rows in variants.items()]
+    return _markdown(lines)
+
+
+def _success(rows: Sequence[TrajectoryRow]) -> list[str]:
+    """Number of seeds, and success by family at both thresholds, of one method."""
+    seeds = by_seed(final_rows(rows))
+    cells = [str(len(seeds))]
+    for field in ("success", "strict_success"):
+        cells += [_percent(_over_seeds(seeds, name, field)) for name in FAMILIES]
+    return cells
+
+
+def _effort(rows: Sequence[TrajectoryRow]) -> list[str]:
+    """Final distance by family, seconds to solve and peak force, of one method."""
+    seeds = by_seed(final_rows(rows))
+    cells = []
+    for name in FAMILIES:
+        each = [
+            float(np.mean([row.distance for row in select(one, family=name)]))
+            for one in seeds.values()
+            if select(one, family=name)
+        ]
+        cells.append(_number(mean_interval(each, low=0.0)) if each else _DASH)
+    seconds = float(np.median([median_seconds(one, _STEP_S) for one in by_seed(rows).values()]))
+    cells.append(f"{seconds:.0f}" if np.isfinite(seconds) else "never")
+    cells.append(f"{max(row.peak_force for row in rows):.1f}")
+    return cells
 
 
 def confusion_table(rows: Sequence[TrajectoryRow]) -> str:
@@ -117,12 +148,8 @@ def robustness_table(rows: Sequence[TrajectoryRow], method: str) -> str:
     ]
     for world in worlds:
         here = select(its_rows, disturbance=world)
-        final = final_rows(here)
-        seeds = by_seed(final)
-        cells = [world.replace("_", " "), str(len(seeds))]
-        for field in ("success", "strict_success"):
-            cells += [_percent(_over_seeds(seeds, name, field)) for name in FAMILIES]
-        inferred = [row.inferred == row.family for row in final if row.inferred]
+        cells = [world.replace("_", " "), *_success(here)]
+        inferred = [row.inferred == row.family for row in final_rows(here) if row.inferred]
         cells.append(f"{np.mean(inferred):.1%}" if inferred else _DASH)
         cells.append(f"{max(row.peak_force for row in here):.1f}")
         lines.append(cells)

@@ -1,0 +1,75 @@
+"""Entries of a preset changed with `--set`."""
+
+import pytest
+
+from damsel.errors import InvalidConfigError
+from damsel_training.overrides import overridden
+from damsel_training.run import PRESETS
+
+
+def test_entries_of_every_kind_are_changed_and_nothing_else() -> None:
+    before = PRESETS["quick"]
+    after = overridden(
+        before,
+        [
+            "damsel.network.pooling=mean",
+            "damsel.dagger=false",
+            "damsel.iterations=3",
+            "damsel.learning_rate=1e-4",
+            "damsel.hindsight=0",
+            "damsel.randomisation.friction=[1, 1.5]",
+            "experts.door.env.reward.force_weight=2",
+        ],
+    )
+    assert after.damsel.network.pooling == "mean"
+    assert after.damsel.dagger is False
+    assert after.damsel.iterations == 3
+    assert after.damsel.learning_rate == 1e-4
+    assert isinstance(after.damsel.hindsight, float)
+    assert after.damsel.hindsight == 0.0
+    assert after.damsel.randomisation.friction == (1.0, 1.5)
+    assert after.experts["door"].env.reward.force_weight == 2.0  # type: ignore[index]
+    assert after.experts["push"] == before.experts["push"]  # type: ignore[index]
+    assert after.collect == before.collect
+    assert PRESETS["quick"].damsel.network.pooling == "attention"
+
+
+def test_the_last_of_two_counts() -> None:
+    after = overridden(PRESETS["smoke"], ["damsel.iterations=5", "damsel.iterations=6"])
+    assert after.damsel.iterations == 6
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("damsel.iterations", "allowed: KEY=VALUE"),
+        ("damsel.iteration=3", "there is no iteration; allowed there: iterations, "),
+        ("demsel.iterations=3", "there is no demsel; allowed there: experts, collect, damsel"),
+        ("=3", "there is no empty name"),
+        ("damsel.iterations.x=3", "there is no x"),
+        ("damsel.network=3", "names a group; allowed in it: latent_dim, "),
+        ("experts.window.steps=3", "there is no window; allowed there: push, door, drawer"),
+        ("damsel.iterations=3.5", "3.5; allowed: a whole number from 0"),
+        ("damsel.iterations=true", "True; allowed: a whole number from 0"),
+        ("damsel.iterations=-1", "-1; allowed: a whole number from 0"),
+        ("damsel.iterations=0", "iterations is 0; allowed: from 1"),
+        ("damsel.hindsight=2", "hindsight is 2.0; allowed: from 0 to 1"),
+        ("damsel.learning_rate=nan", "allowed: a number from 0"),
+        ("damsel.learning_rate=", "None; allowed: a number from 0"),
+        ("damsel.dagger=no thanks", "'no thanks'; allowed: true, false"),
+        ("damsel.network.pooling=max", "allowed: attention, mean"),
+        ("damsel.network.heads=3", "allowed: what divides encoder_width (128)"),
+        ("damsel.network.latent_dim=2", "allowed: from 3, the number of families"),
+        ("damsel.randomisation.friction=[1]", "[1]; allowed: [number, number]"),
+        ("damsel.randomisation.friction=[a, b]", "allowed: [number, number]"),
+        ("damsel.learning_rate=[", "allowed: a number from 0"),
+        ("collect.rollouts=0", "rollouts is 0; allowed: from 1"),
+        ("preset=paper", "there is no preset"),
+        ("seed=3", "there is no seed"),
+    ],
+)
+def test_what_cannot_be_set_is_said_with_what_can(assignment: str, said: str) -> None:
+    with pytest.raises(InvalidConfigError) as refusal:
+        overridden(PRESETS["quick"], [assignment])
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)

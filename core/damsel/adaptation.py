@@ -5,9 +5,10 @@ hands the trajectory to `receive`, until `done`. The offline evaluator and the R
 one object. It learns of the task through rewards alone: no goal, no distance.
 
 Deviations from the paper, all in docs/decisions.md: a probe ends once it is clear that its family
-is not the one; line 5 starts the context with the probe of the chosen family instead of empty,
-which saves a trajectory; line 7 is repeated while a trajectory is under way; the loop of line 6
-ends early once the task is solved; and the policy sees where delayed commands will find the arm.
+is not the one; a probe that shows that it is spares the families after it theirs; line 5 starts the
+context with the probe of the chosen family instead of empty, which saves a trajectory; line 7 is
+repeated while a trajectory is under way; the loop of line 6 ends early once the task is solved; and
+the policy sees where delayed commands will find the arm.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from damsel.bundle import Bundle
 from damsel.errors import InvalidConfigError, InvalidTrajectoryError, brief
 from damsel.families import FAMILIES
-from damsel.identification import identify
+from damsel.identification import identify, is_conclusive
 from damsel.latency import DelayCompensator
 from damsel.observation import CONTEXT_LAYOUT, OBSERVATION_DIM, TRANSITION_DIM, Trajectory
 
@@ -84,15 +85,20 @@ class Adaptation:
     Attributes:
         request: What to roll out now; None when done.
         records: What was rolled out, in order.
-        family: The inferred family; None until every family was probed.
+        family: The inferred family; None while probing.
         latent: (L,), the latest inferred latent, that of the last trajectory when done; None
-            until every family was probed.
+            while probing.
         context_transitions: Number of transitions that the latent of the request, or at the end
             the last latent, was inferred from; 0 while probing.
     """
 
     def __init__(
-        self, bundle: Bundle, iterations: int = 4, inference_period: int = INFERENCE_PERIOD
+        self,
+        bundle: Bundle,
+        iterations: int = 4,
+        inference_period: int = INFERENCE_PERIOD,
+        *,
+        every_probe: bool = False,
     ) -> None:
         """Begin with the probe of the first family.
 
@@ -101,6 +107,8 @@ class Adaptation:
             iterations: K of line 6: adaptation trajectories at most, at least 1.
             inference_period: Control steps between inferences within an adaptation trajectory;
                 0 infers before each one only, as the paper does.
+            every_probe: Probe every family, as the paper does, even after a probe that settles
+                the matter.
 
         Raises:
             InvalidConfigError: If `iterations` is not a whole number of at least 1.
@@ -112,6 +120,7 @@ class Adaptation:
         self._bundle = bundle
         self._iterations = iterations
         self._inference_period = inference_period
+        self._every_probe = every_probe
         self._under_way: list[NDArray[np.float64]] = []
         self._delay = DelayCompensator(bundle.step_size_m)
         self._probes: list[Trajectory] = []
@@ -228,19 +237,26 @@ class Adaptation:
         )
         if request.stage == "probe":
             self._probes.append(trajectory)  # lines 1-3
-            if len(self._probes) < len(self._bundle.families):
+            self.family = self._identified(request.family)
+            if self.family is None:
                 self.request = self._next_probe()
                 return
-            families = self._bundle.families
-            self.family = identify(self._probes, families)  # line 4
             # Line 5, see the module's docstring.
-            self._context = self._probes[families.index(self.family)].transitions
+            chosen = self._bundle.families.index(self.family)
+            self._context = self._probes[chosen].transitions
             self.request = self._next_adaptation(self.family, 0)
             return
         self._context = np.concatenate([self._context, trajectory.transitions])  # line 8
         made = request.iteration + 1
         finished = self.solved or made == self._iterations  # line 6
         self.request = None if finished else self._next_adaptation(request.family, made)
+
+    def _identified(self, probed: str) -> str | None:
+        """The task's family, from the probes so far (line 4); None if another one is needed."""
+        families = self._bundle.families
+        if not self._every_probe and is_conclusive(self._probes[-1], probed, families):
+            return probed
+        return identify(self._probes, families) if len(self._probes) == len(families) else None
 
     def _next_probe(self) -> Request:
         index = len(self._probes)

@@ -47,6 +47,13 @@ def trajectory(rewards: float | Sequence[float], mark: float = 0.0) -> Trajector
     return Trajectory(np.full((steps + 1, 12), mark), np.zeros((steps, 3)), values)
 
 
+def telling_probe(steps: int) -> Trajectory:
+    """A probe that opens the drawer step by step, and is rewarded for it."""
+    opening = np.linspace(0.0, 0.1, steps + 1)
+    seen = np.stack([observation_of(drawer=[each]) for each in opening])
+    return Trajectory(seen, np.zeros((steps, 3)), opening[1:])
+
+
 def probe_all(adaptation: Adaptation, returns: Mapping[str, float]) -> list[Trajectory]:
     made = []
     for mark, reward in enumerate(returns.values(), start=1):
@@ -58,6 +65,24 @@ def probe_all(adaptation: Adaptation, returns: Mapping[str, float]) -> list[Traj
 def request_of(adaptation: Adaptation) -> Request:
     assert adaptation.request is not None
     return adaptation.request
+
+
+def test_a_probe_that_settles_the_matter_is_the_last() -> None:
+    for every_probe, stages in ((False, ["probe"] * 2), (True, ["probe"] * 3)):
+        bundle = SpyBundle()
+        bundle.families, bundle.horizon = ("push", "drawer", "door"), 20
+        adaptation = Adaptation(bundle, 4, 0, every_probe=every_probe)  # type: ignore[arg-type]
+        adaptation.receive(trajectory(0.0))
+        settling = telling_probe(bundle.horizon)
+        adaptation.receive(settling)
+        if every_probe:
+            assert request_of(adaptation).family == "door"
+            adaptation.receive(trajectory(0.0))
+        request = request_of(adaptation)
+        assert (request.stage, request.family, request.iteration) == ("adapt", "drawer", 0)
+        assert adaptation.family == "drawer"
+        np.testing.assert_array_equal(bundle.contexts[0], settling.transitions)
+        assert [record.stage for record in adaptation.records] == stages
 
 
 def test_every_family_is_probed_once_in_order_with_exactly_its_component() -> None:

@@ -77,7 +77,7 @@ def test_contact_agrees_too(tmp_path: Path, options: list[str]) -> None:
     nodes = adapt(tmp_path, task, bundle, 2, *options)
     returns = [row["return"] for row in nodes["trajectories"]]
     assert nodes["peak_contact_force"] > 1.0
-    assert len(set(returns)) > 2
+    assert len(set(returns)) > 1
     assert max(returns) > 10.0
     assert_agrees(nodes, bundle, task, 2)
 

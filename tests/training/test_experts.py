@@ -74,7 +74,7 @@ def test_a_killed_training_ends_as_one_that_was_not(whole: Path, tmp_path: Path,
     assert not list((tmp_path / "door").glob("checkpoint*"))
 
 
-class _Interrupted(Exception):
+class _InterruptedError(Exception):
     pass
 
 
@@ -89,7 +89,7 @@ def _train_scored(
 
     def interrupt(steps: int, _total: int, _note: str) -> None:
         if steps == stop_at:
-            raise _Interrupted
+            raise _InterruptedError
 
     torch.set_num_threads(1)
     with monkeypatch.context() as patched:
@@ -132,7 +132,7 @@ def test_gentling_is_resumed_to_the_same_end(
     forces = [90.0, 50.0, 40.0, 60.0, 24.0]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     _train_scored(monkeypatch, whole, forces)
-    with pytest.raises(_Interrupted):
+    with pytest.raises(_InterruptedError):
         _train_scored(monkeypatch, parts, forces, stop_at=at)
     np.random.seed(99)  # noqa: NPY002 - what a process draws before must not matter
     torch.manual_seed(99)

@@ -1,4 +1,4 @@
-"""Progress of long work: live bars on a terminal, plain lines elsewhere."""
+"""Progress of long work: live bars on a terminal, plain lines elsewhere, every tenth or note."""
 
 from __future__ import annotations
 
@@ -50,10 +50,13 @@ class Progress:
         """A new bar; call it with how much of `total` is done, and a note."""
         task = self._rich.add_task(name, total=total, note="")
         started = time.monotonic()
+        tenths = -1
 
         def update(done: int, note: str) -> None:
+            nonlocal tenths
             self._rich.update(task, completed=done, note=note)
-            if not self._live:
+            before, tenths = tenths, 10 * done // total
+            if not self._live and (note or tenths != before):
                 elapsed = time.monotonic() - started
                 print(f"{name}: {done}/{total} {elapsed:.0f}s {note}", file=sys.stderr, flush=True)
 

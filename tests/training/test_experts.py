@@ -16,7 +16,7 @@ import torch
 from damsel_training.checkpoints import load_checkpoint, save_checkpoint
 from damsel_training.errors import DivergedError, InvalidDatasetError
 from damsel_training.expert_env import ExpertEnvCfg
-from damsel_training.experts import Expert, ExpertCfg, ExpertScore, steps_made, train_expert
+from damsel_training.experts import Expert, ExpertCfg, ExpertScore, train_expert
 
 CFG = ExpertCfg(
     steps=960,
@@ -72,74 +72,6 @@ def test_a_killed_training_ends_as_one_that_was_not(whole: Path, tmp_path: Path,
     rows = json.loads((whole / "door" / "scores.json").read_text())
     assert [row["steps"] for row in rows] == [320, 640, 960]
     assert not list((tmp_path / "door").glob("checkpoint*"))
-
-
-class _InterruptedError(Exception):
-    pass
-
-
-def _train_scored(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, forces: list[float], stop_at: int = 0
-) -> ExpertScore:
-    """Train an expert that solves everything and presses as hard as is said, in turn."""
-    given = iter(forces)
-
-    def score(*_: object) -> ExpertScore:
-        return ExpertScore(1.0, 1.0, 0.0, next(given), 1.0, 0.0)
-
-    def interrupt(steps: int, _total: int, _note: str) -> None:
-        if steps == stop_at:
-            raise _InterruptedError
-
-    torch.set_num_threads(1)
-    with monkeypatch.context() as patched:
-        patched.setattr("damsel_training.experts.evaluate_expert", score)
-        cfg = dataclasses.replace(CFG, gentling_steps=960)
-        return train_expert("door", cfg, folder, 3, interrupt)
-
-
-def _scored_steps(folder: Path) -> list[int]:
-    return [row["steps"] for row in json.loads((folder / "door" / "scores.json").read_text())]
-
-
-def test_an_expert_that_presses_goes_on_until_it_is_gentle(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    best = _train_scored(monkeypatch, tmp_path, [90.0, 50.0, 40.0, 60.0, 24.0])
-    assert best.peak_force == 24.0
-    assert _scored_steps(tmp_path) == [320, 640, 960, 1280, 1600]
-    assert 1600 <= steps_made(tmp_path / "door") < 1920
-
-
-def test_an_expert_that_stays_rough_ends_with_its_steps(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    best = _train_scored(monkeypatch, tmp_path, [90.0, 50.0, 40.0, 60.0, 70.0, 80.0])
-    assert best.peak_force == 40.0
-    assert steps_made(tmp_path / "door") == 1920
-
-
-def test_a_gentle_expert_ends_as_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    _train_scored(monkeypatch, tmp_path, [90.0, 20.0, 40.0])
-    assert _scored_steps(tmp_path) == [320, 640, 960]
-    assert steps_made(tmp_path / "door") == 960
-
-
-@pytest.mark.parametrize("at", [960, 1280, 1600])
-def test_gentling_is_resumed_to_the_same_end(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: int
-) -> None:
-    forces = [90.0, 50.0, 40.0, 60.0, 24.0]
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    _train_scored(monkeypatch, whole, forces)
-    with pytest.raises(_InterruptedError):
-        _train_scored(monkeypatch, parts, forces, stop_at=at)
-    np.random.seed(99)  # noqa: NPY002 - what a process draws before must not matter
-    torch.manual_seed(99)
-    _train_scored(monkeypatch, parts, forces[at // 320 :])
-    assert torch.equal(_weights(parts), _weights(whole))
-    scores = [(folder / "door" / "scores.json").read_bytes() for folder in (parts, whole)]
-    assert scores[0] == scores[1]
 
 
 @pytest.mark.slow

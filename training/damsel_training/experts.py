@@ -12,7 +12,7 @@ import json
 import pickle
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -41,14 +41,7 @@ from damsel_training.metrics import Board
 from damsel_training.rollouts import Rollouts, roll_out
 from damsel_training.sac_state import SacState
 
-__all__ = ["Expert", "ExpertCfg", "ExpertScore", "evaluate_expert", "steps_made", "train_expert"]
-
-GENTLE_N = 25.0
-"""Contact force that no trajectory of an expert should exceed; what imitates it presses a little
-harder, and 30 N is the most that a robot should."""
-
-_ABLE = 0.9
-"""Strict success of an expert whose force is worth more training."""
+__all__ = ["Expert", "ExpertCfg", "ExpertScore", "evaluate_expert", "train_expert"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int, str], None]
@@ -61,9 +54,6 @@ class ExpertCfg:
 
     Attributes:
         steps: environment steps, all rows together.
-        gentling_steps: environment steps beyond these at most, for an expert that can do its tasks
-            and presses too hard (`GENTLE_N`): until one does not.
-        gentling_force_weight: factor on the reward's weight of contact force meanwhile.
         evaluate_every: environment steps between evaluations and checkpoints, after which all rows
             begin new trajectories; best a multiple of their steps.
         evaluation_goals: goals in each evaluation.
@@ -78,8 +68,6 @@ class ExpertCfg:
     """
 
     steps: int = 220_000
-    gentling_steps: int = 96_000
-    gentling_force_weight: float = 2.5
     evaluate_every: int = 19_200
     evaluation_goals: int = 64
     updates_per_step: int = 4
@@ -114,9 +102,7 @@ class ExpertScore(NamedTuple):
     @property
     def merit(self) -> float:
         """What the best checkpoint has most of: accuracy with gentle hands, disturbed or not."""
-        pressed = sum(
-            max(0.0, f - GENTLE_N) / 20.0 for f in (self.peak_force, self.disturbed_force)
-        )
+        pressed = sum(max(0.0, f - 25.0) / 20.0 for f in (self.peak_force, self.disturbed_force))
         return self.success + self.strict_success + self.disturbed_success - pressed
 
     @classmethod
@@ -244,7 +230,7 @@ def train_expert(
     home.mkdir(parents=True, exist_ok=True)
     done = home / "done.json"
     if done.exists():
-        return _record(done)[0]
+        return _best_of(done)
     rng = np.random.default_rng(seed)
     env = ExpertEnv(family, cfg.env, rng)
     model = SAC(
@@ -267,17 +253,16 @@ def train_expert(
     training = _Training(family, cfg, home, SacState(model, rng), progress)
     resume(training, training.checkpoint)
     with Board(home / "tensorboard", model.num_timesteps) as training.board:
-        if model.num_timesteps < cfg.steps:
-            _learn(model, training, cfg.steps)
-        if training.presses:
-            model.lr_schedule = lambda _remaining: 0.3 * cfg.learning_rate
-            reward = replace(
-                cfg.env.reward,
-                force_weight=cfg.gentling_force_weight * cfg.env.reward.force_weight,
+        try:
+            model.learn(
+                cfg.steps - model.num_timesteps,
+                training,
+                reset_num_timesteps=False,
+                log_interval=cfg.steps,  # in episodes, so never: what is logged is for the board
             )
-            env.cfg = replace(cfg.env, reward=reward)
-            training.begin_gentling()
-            _learn(model, training, cfg.steps + cfg.gentling_steps)
+        except ValueError:
+            training.refuse_divergence()  # torch draws from no distribution that is not finite
+            raise
     with written_whole(done) as file:
         record = {"best": training.best._asdict(), "steps": model.num_timesteps}
         file.write(json.dumps(record).encode())
@@ -285,33 +270,9 @@ def train_expert(
     return training.best
 
 
-def _learn(model: SAC, training: _Training, steps: int) -> None:
-    """Learn until so many environment steps were made in all, or the training is content."""
+def _best_of(done: Path) -> ExpertScore:
     try:
-        model.learn(
-            steps - model.num_timesteps,
-            training,
-            reset_num_timesteps=False,
-            log_interval=steps,  # in episodes, so never: what is logged is for the board
-        )
-    except ValueError:
-        training.refuse_divergence()  # torch draws from no distribution that is not finite
-        raise
-
-
-def steps_made(home: Path) -> int:
-    """Environment steps that the training of the expert in a folder took.
-
-    Raises:
-        InvalidDatasetError: there is no readable record of it.
-    """
-    return _record(home / "done.json")[1]
-
-
-def _record(done: Path) -> tuple[ExpertScore, int]:
-    try:
-        record = json.loads(done.read_text(encoding="utf-8"))
-        return ExpertScore(**record["best"]), int(record["steps"])
+        return ExpertScore(**json.loads(done.read_text(encoding="utf-8"))["best"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidDatasetError(
             f"{done} is not the record of a trained expert ({error}); delete {done.parent} to "
@@ -336,24 +297,11 @@ class _Training(BaseCallback):
         self._family, self._cfg, self._home, self._progress = family, cfg, home, progress
         self._state = state
         self._history: list[dict[str, float]] = []
-        self._gentling = False
 
     @property
     def best(self) -> ExpertScore:
         """The score of the best policy so far."""
         return max(map(_score, self._history), key=lambda s: s.merit, default=ExpertScore.none())
-
-    @property
-    def presses(self) -> bool:
-        """Whether there are steps left to make an expert gentle that solves its tasks."""
-        best, last = self.best, self._cfg.steps + self._cfg.gentling_steps
-        able = best.strict_success >= _ABLE
-        return able and best.peak_force > GENTLE_N and self._state.steps < last
-
-    def begin_gentling(self) -> None:
-        """From now on, end as soon as an expert is gentle."""
-        self._gentling = True
-        self._state.begin_trajectories()
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the training depends on."""
@@ -379,7 +327,7 @@ class _Training(BaseCallback):
             )
 
     def _on_step(self) -> bool:
-        return not self._content
+        return True
 
     def _on_rollout_start(self) -> None:
         self.refuse_divergence()
@@ -391,12 +339,8 @@ class _Training(BaseCallback):
 
     def _on_training_end(self) -> None:
         self.refuse_divergence()
-        if self._state.steps > self._evaluated and not self._content:
+        if self._state.steps > self._evaluated:
             self._evaluate()
-
-    @property
-    def _content(self) -> bool:
-        return self._gentling and not self.presses
 
     @property
     def _evaluated(self) -> int:
@@ -424,7 +368,6 @@ class _Training(BaseCallback):
         self._progress(
             steps,
             self._cfg.steps,
-            f"{'presses too hard, goes on: ' if self._gentling else ''}"
             f"success {score.success:.0%}, strict {score.strict_success:.0%}, "
             f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
             f"{score.disturbed_force:.0f} N",

@@ -133,7 +133,7 @@ class RunCfg:
         return replace(self, experts=experts, collect=collect, damsel=damsel, arm=arm)
 
 
-_SMOKE_EXPERT = ExpertCfg(steps=6_400, gentling_steps=0, evaluate_every=3_200, evaluation_goals=8)
+_SMOKE_EXPERT = ExpertCfg(steps=6_400, evaluate_every=3_200, evaluation_goals=8)
 
 _NOISY = ExpertEnvCfg(observation_noise_m=0.004)
 

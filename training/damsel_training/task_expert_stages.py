@@ -15,7 +15,7 @@ from damsel.tasks import Task, training_tasks
 from damsel_training.dataset import ExpertPolicy
 from damsel_training.distillation import DistilledExpert, distil_expert
 from damsel_training.distribution import Tell, Workers, run_jobs
-from damsel_training.experts import Expert, ExpertCfg, evaluate_expert, steps_made
+from damsel_training.experts import Expert, ExpertCfg, evaluate_expert
 from damsel_training.files import written_whole
 from damsel_training.hindsight_practice import practise
 from damsel_training.progress import Progress
@@ -174,7 +174,7 @@ def own_experts(cfg: RunCfg, folder: RunFolder) -> dict[str, ExpertPolicy]:
 def expert_steps(cfg: RunCfg, folder: RunFolder) -> int:
     """Control steps of simulation that the training of a run's experts took."""
     if not isinstance(cfg.experts, TaskExpertsCfg):
-        return sum(steps_made(folder.experts / name) for name in cfg.experts)
+        return sum(expert.steps for expert in cfg.experts.values())
     distillation, practice = cfg.experts.distillation, cfg.experts.practice
     total = 0
     for family in FAMILIES:

@@ -55,7 +55,7 @@ class Progress:
         def update(done: int, note: str) -> None:
             nonlocal tenths
             self._rich.update(task, completed=done, note=note)
-            before, tenths = tenths, 10 * done // total
+            before, tenths = tenths, 10 * done // max(total, 1)
             if not self._live and (note or tenths != before):
                 elapsed = time.monotonic() - started
                 print(f"{name}: {done}/{total} {elapsed:.0f}s {note}", file=sys.stderr, flush=True)

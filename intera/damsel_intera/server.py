@@ -126,7 +126,7 @@ class Server:
         self._clear_wake()
         state = self._robot.state()
         self._supervisor.see_robot(state, now_s)
-        targets = self._take_commands(now_s)
+        targets = self._take_commands()
         if targets is not None:
             self._send(targets, now_s)
         self._answer_requests(now_s)
@@ -146,8 +146,12 @@ class Server:
             while os.read(self._wake_read, 4096):
                 pass
 
-    def _take_commands(self, now_s: float) -> Vector | None:
-        """Joint positions of the newest accepted command that is waiting, if any."""
+    def _take_commands(self) -> Vector | None:
+        """Joint positions of the newest accepted command that is waiting, if any.
+
+        Each is judged by the time that it is taken at, which is not that of the pass: a process
+        that stands still may do so in the middle of one.
+        """
         targets: Vector | None = None
         for _ in range(_BURST):
             data = self._sockets.receive_command()
@@ -162,7 +166,7 @@ class Server:
                 self._log.rarely("garbage", f"command port: {error}")
                 continue
             before = self._supervisor.refused_count
-            targets = self._supervisor.take(header, message, now_s) or targets
+            targets = self._supervisor.take(header, message, time.monotonic()) or targets
             if self._supervisor.refused_count > before:
                 refusal = self._supervisor.last_refusal
                 self._log.rarely(refusal.name, f"refused a command: {refusal.text}")

@@ -27,6 +27,7 @@ from damsel_intera.errors import (
 )
 from damsel_intera.keys import CLIENT_KEY, SERVER_KEY, load_key, write_keys
 from damsel_intera.reasons import Activity, HoldReason, MoveResult, Refusal
+from damsel_intera.robot import RobotState
 from damsel_intera.server import Server
 from damsel_intera.settings import ServerCfg
 from damsel_intera.transport import Addresses, ServerSockets
@@ -460,6 +461,34 @@ def test_a_network_that_is_gone_for_500_ms_holds_and_late_commands_move_nothing(
         assert robot.now.joint_positions == held
         client.claim()
         follow(client, 0.1)
+
+
+class StandingStill(FakeRobot):
+    """Has the server stand still in the middle of a pass, when it asks for the robot's state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.for_s = 0.0
+
+    def state(self) -> RobotState:
+        for_s, self.for_s = self.for_s, 0.0
+        time.sleep(for_s)
+        return super().state()
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_commands_that_waited_for_a_server_that_stood_still_move_nothing(attempt: int) -> None:
+    robot = StandingStill()
+    with served(robot) as addresses, connected(addresses) as client:
+        client.claim()
+        follow(client, 0.1)
+        robot.for_s = 0.5
+        time.sleep(0.03 + 0.002 * attempt)
+        before, held = len(robot.sent), robot.now.joint_positions
+        follow(client, 0.3)
+        time.sleep(0.2)
+        wait_for(client, lambda state: state.hold_reason is HoldReason.STALE)
+        assert {targets for _, targets in robot.sent[before:]} <= {held}
 
 
 def test_commands_are_not_kept_for_a_server_that_is_not_there() -> None:

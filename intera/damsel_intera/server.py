@@ -99,7 +99,7 @@ class Server:
         try:
             while self._running:
                 poller.poll(self._patience_ms())
-                self._pass(time.monotonic())
+                self._pass()
         finally:
             self._part()
 
@@ -109,7 +109,7 @@ class Server:
         for _ in range(_PARTING_TICKS):
             now_s = time.monotonic()
             self._supervisor.see_robot(self._robot.state(), now_s)
-            self._send(self._supervisor.tick(now_s), now_s)
+            self._send(self._supervisor.tick(now_s))
             time.sleep(self._cfg.tick_s)
         self._log.note("ends; the arm holds")
 
@@ -121,25 +121,30 @@ class Server:
             due_s = min(due_s, deadline_s)
         return max(0, math.ceil(1000 * (due_s - now_s)))
 
-    def _pass(self, now_s: float) -> None:
-        """Take in what has arrived, let the supervisor decide, send what follows."""
+    def _pass(self) -> None:
+        """Take in what has arrived, let the supervisor decide, send what follows.
+
+        The clock is read at every step: a process that stands still may do so in the middle of a
+        pass, and must not then act on what has grown old.
+        """
         self._clear_wake()
         state = self._robot.state()
-        self._supervisor.see_robot(state, now_s)
+        self._supervisor.see_robot(state, time.monotonic())
         targets = self._take_commands()
         if targets is not None:
-            self._send(targets, now_s)
-        self._answer_requests(now_s)
+            self._send(targets)
+        self._answer_requests()
+        now_s = time.monotonic()
         targets = self._supervisor.tick(now_s)
         if targets != self._sent or now_s - self._sent_s >= _NEARLY * self._cfg.tick_s:
-            self._send(targets, now_s)
+            self._send(targets)
         news = self._report_hold()
         news |= state is not None and state.robot_stamp_s != self._robot_stamp_s
         if news or now_s >= self._due_s:
             # Ticks that come a little late do not put off the next ones, so the rate holds.
             on_time = self._due_s <= now_s < self._due_s + self._cfg.tick_s
             self._due_s = (self._due_s if on_time else now_s) + self._cfg.tick_s
-            self._publish(self._supervisor.robot, now_s)
+            self._publish(self._supervisor.robot)
 
     def _clear_wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -147,11 +152,7 @@ class Server:
                 pass
 
     def _take_commands(self) -> Vector | None:
-        """Joint positions of the newest accepted command that is waiting, if any.
-
-        Each is judged by the time that it is taken at, which is not that of the pass: a process
-        that stands still may do so in the middle of one.
-        """
+        """Joint positions of the newest accepted command that is waiting, if any."""
         targets: Vector | None = None
         for _ in range(_BURST):
             data = self._sockets.receive_command()
@@ -172,22 +173,22 @@ class Server:
                 self._log.rarely(refusal.name, f"refused a command: {refusal.text}")
         return targets
 
-    def _answer_requests(self, now_s: float) -> None:
+    def _answer_requests(self) -> None:
         for _ in range(_BURST):
             request = self._sockets.receive_request()
             if request is None:
                 break
-            answer = self._operations.handle(*request, now_s)
+            answer = self._operations.handle(*request, time.monotonic())
             if answer is not None:
                 self._sockets.answer(*answer)
         while True:
-            answer = self._operations.finished(now_s)
+            answer = self._operations.finished(time.monotonic())
             if answer is None:
                 return
             self._sockets.answer(*answer)
 
-    def _send(self, targets: Vector | None, now_s: float) -> None:
-        self._sent, self._sent_s = targets, now_s
+    def _send(self, targets: Vector | None) -> None:
+        self._sent, self._sent_s = targets, time.monotonic()
         if targets is None:
             return
         try:
@@ -196,7 +197,7 @@ class Server:
             self._log.rarely("send", str(error))
             # Of several faults the first is the cause, and what is reported.
             if not self._supervisor.latched:
-                self._supervisor.hold(HoldReason.SEND_FAILED, now_s)
+                self._supervisor.hold(HoldReason.SEND_FAILED, time.monotonic())
 
     def _report_hold(self) -> bool:
         """Log why the arm holds, if that has changed; returns whether it has."""
@@ -207,8 +208,8 @@ class Server:
         self._log.note(f"holds: {reason.text}" if reason else "moves")
         return True
 
-    def _publish(self, state: RobotState | None, now_s: float) -> None:
-        message = self._status.write(state, now_s)
+    def _publish(self, state: RobotState | None) -> None:
+        message = self._status.write(state, time.monotonic())
         if state is None or message is None:
             return
         self._robot_stamp_s = state.robot_stamp_s

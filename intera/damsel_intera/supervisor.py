@@ -6,8 +6,8 @@ reason. The rules:
 
 - One lease at a time. Every hold ends it, except the wait for a new controller's first target.
 - A hold takes the measured positions as targets once, and never moves on from there by itself.
-  Where no measurement is fresh the last targets stay: the arm is near them, and an old measurement
-  would draw it back.
+  An old measurement would draw the arm back: until there is a fresh one, nothing is sent.
+- Who was too late for the watchdog is refused, even if the watchdog was not looked at in between.
 - A fault latches: no lease is given before `clear_faults`, which also forgets all old targets.
 """
 
@@ -96,9 +96,11 @@ class Supervisor:
         self._clock = StateClock()
         self.robot: RobotState | None = None
         self._robot: RobotState | None = None
+        self._late_s = 0.0
         self._watchdog = Watchdog(cfg.watchdog_s)
         self._gauge = TargetGauge(cfg.target_slack_s)
         self._targets: Vector | None = None
+        self._awaits_measurement = False
         self._resend_until_s = 0.0
         self._move: SlowMove | None = None
         self._move_began_s = 0.0
@@ -125,18 +127,21 @@ class Supervisor:
         """Take the newest state of the robot; a fault in it latches a hold."""
         if state is not None and not self._clock.is_out_of_order(state.robot_stamp_s):
             self.robot = state
+            self._late_s = self._clock.late_s(state.robot_stamp_s, state.received_s)
             if state.valid:
                 self._robot = state
         fault = self._fault(self.robot, now_s)
         # Of several faults the first is the cause, and what is reported.
         if fault is not HoldReason.NONE and not self._latched:
             self.hold(fault, now_s)
+        if self._awaits_measurement:
+            self._hold_where_it_is(now_s)
+
+    def _is_fresh(self, state: RobotState, now_s: float) -> bool:
+        return max(self._late_s, now_s - state.received_s) <= self.cfg.robot_silent_s
 
     def _fault(self, state: RobotState | None, now_s: float) -> HoldReason:
-        if state is None:
-            return HoldReason.ROBOT_SILENT
-        late_s = self._clock.late_s(state.robot_stamp_s, state.received_s)
-        if max(late_s, now_s - state.received_s) > self.cfg.robot_silent_s:
+        if state is None or not self._is_fresh(state, now_s):
             return HoldReason.ROBOT_SILENT
         if now_s - state.assembly_received_s > self.cfg.assembly_silent_s:
             return HoldReason.ROBOT_SILENT
@@ -154,14 +159,14 @@ class Supervisor:
             )
         if self.lease is not None:
             raise RefusedError(f"{self.lease.holder!r} has control; allowed: one controller")
-        if self._robot is None:
-            raise RefusedError("the robot has sent no joint states; allowed: a robot that does")
+        self._measured(now_s)
         self._leases += 1
         secret = secrets.randbits(64) or 1
         self.lease = Lease(secret, self._leases, name)
         self.hold_reason = HoldReason.WAITING
         self.last_sequence = 0
         self._targets = None
+        self._awaits_measurement = False
         self._watchdog.feed(now_s, self.cfg.first_command_s)
         return self.lease
 
@@ -181,10 +186,9 @@ class Supervisor:
             RefusedError: If this is not the lease in force, or the target is out of reach.
         """
         self._require(secret)
-        if self._robot is None:
-            raise RefusedError("the robot has sent no joint states; allowed: a robot that does")
+        begin = self._measured(now_s)
         try:
-            self._move = SlowMove(self._robot.joint_positions, target, speed_ratio)
+            self._move = SlowMove(begin, target, speed_ratio)
         except SettingError as error:
             raise RefusedError(str(error)) from None
         self._move_began_s = now_s
@@ -193,6 +197,11 @@ class Supervisor:
         self.hold_reason = HoldReason.NONE
         self._watchdog.feed(now_s, self.cfg.first_command_s)
         return self._move
+
+    def _measured(self, now_s: float) -> Vector:
+        if self._robot is None or not self._is_fresh(self._robot, now_s):
+            raise RefusedError("the robot sends no joint states; allowed: a robot that does")
+        return self._robot.joint_positions
 
     def _require(self, secret: int) -> None:
         if self.lease is None or secret != self.lease.secret:
@@ -204,10 +213,11 @@ class Supervisor:
         self._latched = False
         self._clock.forget()
         self.hold(HoldReason.NO_CONTROLLER, now_s)
-        self._resend_until_s = now_s
+        self._targets = None
+        self._awaits_measurement = False
 
     def hold(self, reason: HoldReason, now_s: float) -> None:
-        """End whatever the arm does: its measured positions, if fresh, become its targets."""
+        """End whatever the arm does: its measured positions, once fresh, become its targets."""
         if self._latched and not reason.latched:
             return
         if self._move is not None:
@@ -217,13 +227,21 @@ class Supervisor:
         self.hold_reason = reason
         self.lease = None
         self._move = None
-        if reason is not HoldReason.ROBOT_SILENT or self._targets is None:
-            self._targets = self._robot.joint_positions if self._robot else None
-        stops = reason in _ROBOT_STOPS
+        self._hold_where_it_is(now_s)
+        self._watchdog.stop()
+
+    def _hold_where_it_is(self, now_s: float) -> None:
+        if self._robot is None or not self._is_fresh(self._robot, now_s):
+            # An arm that was sent nowhere needs not be told to stay.
+            self._awaits_measurement |= self._targets is not None
+            self._targets = None
+            return
+        self._awaits_measurement = False
+        self._targets = self._robot.joint_positions
+        stops = self.hold_reason in _ROBOT_STOPS
         self._resend_until_s = now_s + (
             self.cfg.fault_resend_s if stops else self.cfg.hold_resend_s
         )
-        self._watchdog.stop()
 
     def refuse(self, refusal: Refusal) -> None:
         """Count something that moved nothing."""
@@ -236,6 +254,7 @@ class Supervisor:
         Returns:
             Joint positions (7,), radians, to send at once; None if there is nothing to send.
         """
+        self._heed_watchdog(now_s)
         refusal = self._judge_origin(header, command, now_s)
         if refusal is not Refusal.NONE:
             self.refuse(refusal)
@@ -280,8 +299,7 @@ class Supervisor:
         Returns:
             Joint positions (7,), radians, to send; None if the robot is to be left alone.
         """
-        if self._watchdog.has_bitten(now_s):
-            self.hold(HoldReason.STALE, now_s)
+        self._heed_watchdog(now_s)
         if self._move is not None:
             self._advance(self._move, now_s)
         if self.activity is Activity.HOLDING and now_s >= self._resend_until_s:
@@ -290,6 +308,10 @@ class Supervisor:
         if self._robot is None or not self._robot.enabled or self._robot.stopped:
             return None
         return self._targets
+
+    def _heed_watchdog(self, now_s: float) -> None:
+        if self._watchdog.has_bitten(now_s):
+            self.hold(HoldReason.STALE, now_s)
 
     def _advance(self, move: SlowMove, now_s: float) -> None:
         elapsed_s = now_s - self._move_began_s

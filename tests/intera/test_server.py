@@ -464,31 +464,41 @@ def test_a_network_that_is_gone_for_500_ms_holds_and_late_commands_move_nothing(
 
 
 class StandingStill(FakeRobot):
-    """Has the server stand still in the middle of a pass, when it asks for the robot's state."""
+    """Has the server stand still in the middle of a pass, when it asks for the robot's state.
 
-    def __init__(self) -> None:
+    What it then gets is of after that, or of before.
+    """
+
+    def __init__(self, before: bool) -> None:
         super().__init__()
         self.for_s = 0.0
+        self.before = before
 
     def state(self) -> RobotState:
         for_s, self.for_s = self.for_s, 0.0
+        old = super().state()
         time.sleep(for_s)
-        return super().state()
+        return old if self.before else super().state()
 
 
-@pytest.mark.parametrize("attempt", range(5))
-def test_commands_that_waited_for_a_server_that_stood_still_move_nothing(attempt: int) -> None:
-    robot = StandingStill()
+@pytest.mark.parametrize(
+    ("before", "reason"), [(False, HoldReason.STALE), (True, HoldReason.ROBOT_SILENT)]
+)
+@pytest.mark.parametrize("attempt", range(3))
+def test_commands_that_waited_for_a_server_that_stood_still_move_nothing(
+    before: bool, reason: HoldReason, attempt: int
+) -> None:
+    robot = StandingStill(before)
     with served(robot) as addresses, connected(addresses) as client:
         client.claim()
         follow(client, 0.1)
         robot.for_s = 0.5
         time.sleep(0.03 + 0.002 * attempt)
-        before, held = len(robot.sent), robot.now.joint_positions
+        sent, held = len(robot.sent), robot.now.joint_positions
         follow(client, 0.3)
         time.sleep(0.2)
-        wait_for(client, lambda state: state.hold_reason is HoldReason.STALE)
-        assert {targets for _, targets in robot.sent[before:]} <= {held}
+        wait_for(client, lambda state: state.hold_reason is reason)
+        assert {targets for _, targets in robot.sent[sent:]} <= {held}
 
 
 def test_commands_are_not_kept_for_a_server_that_is_not_there() -> None:

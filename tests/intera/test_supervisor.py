@@ -272,12 +272,47 @@ def test_a_robot_that_falls_silent_is_a_fault(following: Bench) -> None:
     assert following.supervisor.hold_reason is HoldReason.ROBOT_SILENT
 
 
-def test_an_arm_that_is_not_heard_is_not_drawn_back_to_where_it_was(following: Bench) -> None:
-    last = (following.joint, *HOME[1:])
+def test_an_arm_that_is_not_heard_is_sent_nothing_until_it_is_heard_again(
+    following: Bench,
+) -> None:
     following.now_s += 0.2
     following.see(following.supervisor.robot)
     assert following.supervisor.hold_reason is HoldReason.ROBOT_SILENT
-    assert following.supervisor.tick(following.now_s) == last
+    assert following.supervisor.tick(following.now_s) is None
+    found = (0.4, *HOME[1:])
+    following.changes = {"joint_positions": found}
+    assert following.pass_time(5.0) == found
+    following.changes = {"joint_positions": (0.5, *HOME[1:])}
+    assert following.pass_time(0.5) == found
+    assert following.pass_time(1.0) is None
+    assert following.supervisor.hold_reason is HoldReason.ROBOT_SILENT
+
+
+def test_states_that_come_late_are_not_held_at(following: Bench) -> None:
+    following.changes = {"robot_stamp_s": following.now_s, "joint_positions": (0.4, *HOME[1:])}
+    assert following.pass_time(0.3) is None
+    following.changes = {"joint_positions": (0.5, *HOME[1:])}
+    assert following.pass_time() == (0.5, *HOME[1:])
+
+
+def test_a_silent_arm_that_nobody_moved_is_left_alone(bench: Bench) -> None:
+    bench.now_s += 0.2
+    bench.see(bench.supervisor.robot)
+    assert bench.supervisor.hold_reason is HoldReason.ROBOT_SILENT
+    assert bench.pass_time() is None
+
+
+def test_a_server_that_stood_still_neither_sends_nor_obeys(following: Bench) -> None:
+    # It had just seen the robot; nothing has been looked at since.
+    following.now_s += 0.5
+    assert following.command(seen_s=following.now_s - 0.01) is None
+    assert following.supervisor.hold_reason is HoldReason.STALE
+    assert following.supervisor.last_refusal is Refusal.OTHER_LEASE
+    assert following.supervisor.tick(following.now_s) is None
+    with pytest.raises(RefusedError, match="the robot sends no joint states"):
+        following.claim()
+    following.changes = {"joint_positions": (0.4, *HOME[1:])}
+    assert following.pass_time() == (0.4, *HOME[1:])
 
 
 def test_a_robot_whose_own_state_falls_silent_is_a_fault(following: Bench) -> None:

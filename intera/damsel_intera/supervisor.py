@@ -5,7 +5,8 @@ positions to send. It is either FOLLOWING a controller's targets, MOVING slowly,
 reason. The rules:
 
 - One lease at a time. Every hold ends it, except the wait for a new controller's first target.
-- A hold takes the measured positions as targets once, and never moves on from there by itself.
+- A hold takes the measured positions as targets once, and never moves on from there by itself;
+  nor does a second one while the first is still repeated to the robot, lest the arm creep.
   An old measurement would draw the arm back: until there is a fresh one, nothing is sent.
 - Who was too late for the watchdog is refused, even if the watchdog was not looked at in between.
 - A fault latches: no lease is given before `clear_faults`, which also forgets all old targets.
@@ -223,12 +224,21 @@ class Supervisor:
         if self._move is not None:
             arrived = reason is HoldReason.MOVE_DONE
             self.move_result = MoveResult.ARRIVED if arrived else MoveResult.INTERRUPTED
+        is_held = (
+            self.activity is Activity.HOLDING
+            and self._targets is not None
+            and now_s < self._resend_until_s
+            and reason not in _ROBOT_STOPS
+        )
         self._latched = reason.latched
         self.hold_reason = reason
         self.lease = None
         self._move = None
-        self._hold_where_it_is(now_s)
         self._watchdog.stop()
+        if is_held:
+            self._resend_until_s = now_s + self.cfg.hold_resend_s
+        else:
+            self._hold_where_it_is(now_s)
 
     def _hold_where_it_is(self, now_s: float) -> None:
         if self._robot is None or not self._is_fresh(self._robot, now_s):

@@ -116,6 +116,22 @@ def test_a_hold_is_repeated_for_a_second_and_does_not_drift(following: Bench) ->
     assert following.pass_time(0.02) is None
 
 
+def test_a_hold_on_a_hold_does_not_creep(following: Bench) -> None:
+    for tick in range(50):
+        following.supervisor.hold(HoldReason.OPERATOR_HOLD, following.now_s)
+        # Something leans on the arm.
+        following.changes = {"joint_positions": (0.001 * tick, *HOME[1:])}
+        assert following.pass_time(0.1) == HOME
+
+
+def test_a_hold_long_after_a_hold_is_where_the_arm_is_then(following: Bench) -> None:
+    following.supervisor.hold(HoldReason.OPERATOR_HOLD, following.now_s)
+    following.changes = {"joint_positions": (0.3, *HOME[1:])}
+    assert following.pass_time(1.1) is None
+    following.supervisor.hold(HoldReason.OPERATOR_HOLD, following.now_s)
+    assert following.pass_time() == (0.3, *HOME[1:])
+
+
 def test_a_late_controller_cannot_go_on_without_claiming(following: Bench) -> None:
     lease = following.supervisor.lease
     assert lease is not None

@@ -47,6 +47,10 @@ def test_the_constraint_is_measured_but_not_followed() -> None:
     assert all((gradient == 0.0).all() for gradient in gradients)
 
 
+def test_nothing_is_trained_to_act_under_an_empty_context() -> None:
+    assert _learner()._losses()["probe_bc"] == 0.0
+
+
 def test_an_interrupted_run_ends_as_an_uninterrupted_one() -> None:
     whole, interrupted = _learner(), _learner()
     for learner in (whole, interrupted):

@@ -54,7 +54,6 @@ PEARL_PRESETS = {
         evaluate_every=1,
         network=PearlNetworkCfg(encoder_width=32, width=32),
     ),
-    "quick": PearlCfg(wall_seconds=1_500.0),
 }
 """By the run's preset; any other has the defaults of `PearlCfg`."""
 

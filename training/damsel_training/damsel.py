@@ -70,6 +70,7 @@ class DamselCfg:
             of the contexts with their expert states; the arm's own coordinates shift with them.
         randomised: part of the tasks that are collected under randomised physics.
         randomisation: how those differ.
+        probe_weight: weight of imitating the probes' experts under an empty context.
         model_weight: weight of L^model.
         constraint_weight: weight of L^constraint.
         model_size: transitions of a context that L^model is taken over.
@@ -96,6 +97,7 @@ class DamselCfg:
     largest_shift_m: float = 0.025
     randomised: float = 0.5
     randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
+    probe_weight: float = 1.0
     model_weight: float = 0.2
     constraint_weight: float = 0.01
     model_size: int = 32
@@ -231,7 +233,7 @@ class MetaLearner:
             losses = self._losses()
             total = (
                 losses["bc"]
-                + losses["probe_bc"]
+                + self.cfg.probe_weight * losses["probe_bc"]
                 + self.cfg.model_weight * losses["model"]
                 + self.cfg.constraint_weight * losses["constraint"]
             )
@@ -304,16 +306,19 @@ class MetaLearner:
         )
         actions = self._expert_actions(states, family, goals)
         bc = self._imitation(states, actions, latents, shift)
-        # The same for the empty context, whose latent is the family's component.
-        states = self._probe_states.sample_states(tasks, cfg.probe_size, self.rng)
-        actions = self._expert_actions(states, family, None)
-        probe_bc = self._imitation(states, actions, component, shift)
+        probe_bc = self._probe_loss(tasks, shift) if cfg.probe_weight else bc.new_zeros(())
         part = context[:, : cfg.model_size]
         s, a, r, s_next = torch.split(part, [OBSERVATION_DIM, ACTION_DIM, 1, OBSERVATION_DIM], -1)
         predicted = self.model(s, a, latents[:, None].expand(-1, cfg.model_size, -1))
         model = ((predicted - self.model.target(s, r, s_next)) ** 2).sum(-1).mean()
         constraint = ((latents - component) ** 2).sum(-1).mean()
         return {"bc": bc, "probe_bc": probe_bc, "model": model, "constraint": constraint}
+
+    def _probe_loss(self, tasks: IntArray, shift: Array) -> Tensor:
+        """Imitation under the empty context, whose latent is the family's component."""
+        states = self._probe_states.sample_states(tasks, self.cfg.probe_size, self.rng)
+        actions = self._expert_actions(states, self._family[tasks], None)
+        return self._imitation(states, actions, self.component[tasks], shift)
 
     def _draw_tasks(self) -> IntArray:
         return np.concatenate(

@@ -4,7 +4,9 @@ All families share one prior. With their components in the origin the encoder is
 the constraint would have nothing to hold latents to. What is left of a prior is the Gaussian that
 the latents of the training tasks make up: the first trajectory explores under a sample of it, as
 PEARL explores. (A single point would not do: the policy under it imitates the average of all
-experts, touches nothing, and no context ever tells one task from another.)
+experts, touches nothing, and no context ever tells one task from another.) So nothing acts under
+an empty context, and nothing is trained to: in the common origin it would imitate the average, with
+weights that all other latents share.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ def without_structure(cfg: DamselCfg) -> DamselCfg:
     """The ablation's variant of a configuration; nothing else in it changes."""
     network = dataclasses.replace(cfg.network, component_distance=0.0)
     return dataclasses.replace(
-        cfg, constraint_weight=0.0, learned_components=False, network=network
+        cfg, constraint_weight=0.0, probe_weight=0.0, learned_components=False, network=network
     )
 
 

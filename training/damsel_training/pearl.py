@@ -54,7 +54,8 @@ class PearlCfg:
 
     Attributes:
         environment_steps: of all tasks together.
-        wall_seconds: of the training, interruptions not counted.
+        wall_seconds: of the training, interruptions not counted. By default there is no such limit:
+            what it leaves room for depends on the machine.
         first_trajectories: trajectories a task under the prior before the first update.
         updates: gradient steps an iteration.
         meta_batch: tasks in a gradient step.
@@ -77,7 +78,7 @@ class PearlCfg:
     """
 
     environment_steps: int = 1_350_000
-    wall_seconds: float = 2_700.0
+    wall_seconds: float = float("inf")
     first_trajectories: int = 4
     updates: int = 500
     meta_batch: int = 16

@@ -19,7 +19,7 @@ from damsel_intera.transport import Addresses
 from damsel_intera.virtual.control import control
 from damsel_intera.virtual.rehearsal import SYSTEM_PYTHON
 from damsel_intera.wire import Command as WireCommand
-from damsel_intera.wire import CommandKind, Header, encode
+from damsel_intera.wire import Header, encode
 
 __all__ = ["bridge_flights", "ros1_echo", "ros2_echo", "zmq_echo"]
 
@@ -46,7 +46,7 @@ def ros2_echo(count: int) -> list[float]:
 def zmq_echo(count: int) -> list[float]:
     """Round trips of a command frame between two threads over TCP, seconds."""
     zeros = (0.0,) * 7
-    frame = encode(Header.now(sequence=1), WireCommand(CommandKind.TARGETS, zeros, 0.0))
+    frame = encode(Header.now(sequence=1), WireCommand(zeros, 0.0))
     with zmq.Context() as context, context.socket(zmq.PAIR) as ours:
         port = ours.bind_to_random_port("tcp://127.0.0.1")
         thread = threading.Thread(target=_answer, args=(port, count), daemon=True)

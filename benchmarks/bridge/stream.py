@@ -21,7 +21,7 @@ from damsel.return_motion import ReturnCfg
 from damsel.scene import HOME_JOINT_POSITIONS
 from damsel_intera.realtime import hurry
 from damsel_intera.wire import Command as WireCommand
-from damsel_intera.wire import CommandKind, Header, encode
+from damsel_intera.wire import Header, encode
 from damsel_ros.backends.arm_motion import ArmMotion
 from damsel_ros.backends.tick_clock import TickClock
 
@@ -71,7 +71,7 @@ def _stream(duration_s: float, priority: int) -> tuple[list[float], str]:
             )
             motion.begin_step(np.array([way, 0.0, 0.0]), joints)
         joints, _ = motion.tick(joints)
-        encode(Header.now(sequence=tick + 1), WireCommand(CommandKind.TARGETS, tuple(joints), 0.0))
+        encode(Header.now(sequence=tick + 1), WireCommand(tuple(joints), 0.0))
         late_s.append(clock.sent())
     return late_s, scheduling
 

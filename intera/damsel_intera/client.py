@@ -15,7 +15,6 @@ from damsel_intera.keys import Key
 from damsel_intera.transport import Addresses, no_answer, open_socket
 from damsel_intera.wire import (
     Command,
-    CommandKind,
     Header,
     Operation,
     OperatorReply,
@@ -28,6 +27,8 @@ from damsel_intera.wire import (
 __all__ = ["Client"]
 
 _ENABLE_TIMEOUT_S = 15.0  # the vendor allows five seconds for each of reset and enable
+_AGEING = frozenset({Operation.CLAIM, Operation.ENABLE})
+_HEARD_S = 0.5
 
 
 class Client:
@@ -57,6 +58,8 @@ class Client:
         self._key = key
         self._sequence = 0
         self._request_sequence = 0
+        self._server_s = 0.0
+        self._heard_s = float("-inf")
         self._context: Any = zmq.Context()
         self._states = open_socket(self._context, zmq.SUB, key)
         self._states.setsockopt(zmq.CONFLATE, 1)
@@ -117,7 +120,12 @@ class Client:
             self.foreign_count += 1
             return None  # another start of the server: say hello again to hear it
         self.state, self.state_header = message, header
+        self._hear(header)
         return message
+
+    def _hear(self, header: Header) -> None:
+        if header.session == self.session and header.monotonic_s > self._server_s:
+            self._server_s, self._heard_s = header.monotonic_s, time.monotonic()
 
     def send_targets(self, joint_positions: Sequence[float]) -> bool:
         """Tell the joints where to be now, (7,), radians; false if it could not be sent.
@@ -125,17 +133,10 @@ class Client:
         Raises:
             WireError: If there are not seven finite numbers.
         """
-        return self._send(CommandKind.TARGETS, joint_positions)
-
-    def keep_alive(self) -> bool:
-        """Show the server's watchdog that we live, e.g. during a slow move; false if not sent."""
-        return self._send(CommandKind.KEEP, (0.0,) * 7)
-
-    def _send(self, kind: CommandKind, joint_positions: Sequence[float]) -> bool:
         self._sequence += 1
         seen = self.state_header.monotonic_s if self.state_header else 0.0
         header = Header.now(session=self.session, lease=self.lease, sequence=self._sequence)
-        data = encode(header, Command(kind, tuple(joint_positions), seen))
+        data = encode(header, Command(tuple(joint_positions), seen))
         try:
             self._commands.send(data, zmq.NOBLOCK)
         except zmq.Again:
@@ -151,7 +152,7 @@ class Client:
         """
         self._forget()
         self.session = 0
-        return self._request(OperatorRequest(Operation.HELLO, self.name), timeout_s)
+        return self._request(Operation.HELLO, timeout_s)
 
     def claim(self, timeout_s: float = 2.0) -> OperatorReply:
         """Become the controller.
@@ -166,7 +167,7 @@ class Client:
                 cleared by `enable` first, or the session is old.
         """
         self._forget()
-        return self._request(OperatorRequest(Operation.CLAIM, self.name), timeout_s)
+        return self._request(Operation.CLAIM, timeout_s)
 
     def release(self, timeout_s: float = 2.0) -> OperatorReply:
         """Give control back; the arm holds.
@@ -175,7 +176,7 @@ class Client:
             NoAnswerError: If the server does not answer.
             RefusedError: If we had no control.
         """
-        reply = self._request(OperatorRequest(Operation.RELEASE, self.name), timeout_s)
+        reply = self._request(Operation.RELEASE, timeout_s)
         self._forget()
         return reply
 
@@ -187,7 +188,7 @@ class Client:
             RefusedError: If the robot could not be enabled, e.g. with the e-stop pressed.
         """
         self._forget()
-        return self._request(OperatorRequest(Operation.ENABLE, self.name), timeout_s)
+        return self._request(Operation.ENABLE, timeout_s)
 
     def stop(self, timeout_s: float = 2.0) -> OperatorReply:
         """Switch the motors off; works without a greeting.
@@ -196,7 +197,7 @@ class Client:
             NoAnswerError: If the server does not answer.
             RefusedError: If the robot could not be told.
         """
-        return self._request(OperatorRequest(Operation.STOP, self.name), timeout_s)
+        return self._request(Operation.STOP, timeout_s)
 
     def hold(self, timeout_s: float = 2.0) -> OperatorReply:
         """End whatever the arm does; works without a greeting.
@@ -204,34 +205,32 @@ class Client:
         Raises:
             NoAnswerError: If the server does not answer.
         """
-        return self._request(OperatorRequest(Operation.HOLD, self.name), timeout_s)
-
-    def begin_move(
-        self, joint_positions: Sequence[float], speed_ratio: float = 0.1, timeout_s: float = 2.0
-    ) -> OperatorReply:
-        """Begin a slow move; needs the lease, and `keep_alive` at 20 Hz or more until it ends.
-
-        Watch `State.move_number` and `State.move_result`. The lease ends with the move.
-
-        Args:
-            joint_positions: (7,), radians, where to.
-            speed_ratio: part of the joints' velocity limits, in (0, 1].
-            timeout_s: how long to wait for the server to accept, seconds.
-
-        Raises:
-            NoAnswerError: If the server does not answer.
-            RefusedError: If we have no control or the target is outside of the joint limits.
-            WireError: If the target is not seven finite numbers, or the ratio out of range.
-        """
-        request = OperatorRequest(Operation.MOVE, self.name, tuple(joint_positions), speed_ratio)
-        return self._request(request, timeout_s)
+        return self._request(Operation.HOLD, timeout_s)
 
     def _forget(self) -> None:
         self.lease = 0
         self.lease_number = 0
 
-    def _request(self, request: OperatorRequest, timeout_s: float) -> OperatorReply:
+    def _request(self, operation: Operation, timeout_s: float) -> OperatorReply:
+        if operation in _AGEING and time.monotonic() - self._heard_s > _HEARD_S:
+            # The server tells by its own clock how old the request is. If it is another start of
+            # the server that answers, it will refuse what follows.
+            self._hear(self._ask(Operation.HELLO, timeout_s)[0])
+        header, reply = self._ask(operation, timeout_s)
+        if not reply.accepted:
+            raise RefusedError(reply.text)
+        if operation is Operation.HELLO:
+            self.session = header.session
+            self._server_s = 0.0
+        if operation is Operation.CLAIM:
+            self.lease, self.lease_number = header.lease, reply.lease_number
+            self._sequence = 0
+        self._hear(header)
+        return reply
+
+    def _ask(self, operation: Operation, timeout_s: float) -> tuple[Header, OperatorReply]:
         self._request_sequence += 1
+        request = OperatorRequest(operation, self.name, self._server_s)
         header = Header.now(session=self.session, lease=self.lease, sequence=self._request_sequence)
         data = encode(header, request)
         # One socket a request: a REQ that got no answer could not ask again.
@@ -241,17 +240,9 @@ class Client:
             socket.send(data)
             if not socket.poll(round(1000 * timeout_s)):
                 raise no_answer(self._addresses.operator, self._key)
-            header, reply = _reply(socket.recv())
+            return _reply(socket.recv())
         finally:
             socket.close()
-        if not reply.accepted:
-            raise RefusedError(reply.text)
-        if reply.operation is Operation.HELLO:
-            self.session = header.session
-        if reply.operation is Operation.CLAIM:
-            self.lease, self.lease_number = header.lease, reply.lease_number
-            self._sequence = 0
-        return reply
 
 
 def _reply(data: bytes) -> tuple[Header, OperatorReply]:

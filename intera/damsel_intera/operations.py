@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import Callable, Tuple
+from typing import Callable, NamedTuple, Tuple
 
 from damsel_intera.errors import InteraError, RefusedError, WireError
 from damsel_intera.logbook import Logbook
 from damsel_intera.operator_messages import NAME_BYTES, TEXT_BYTES
 from damsel_intera.reasons import HoldReason, Operation
-from damsel_intera.robot import RobotPort, fault_of
+from damsel_intera.robot import RobotPort
 from damsel_intera.supervisor import Supervisor
 from damsel_intera.wire import Header, OperatorReply, OperatorRequest, decode, encode
 
@@ -19,8 +19,19 @@ __all__ = ["Operations"]
 Envelope = Tuple[bytes, ...]
 Answer = Tuple[Envelope, bytes]
 
+# These lead to motion, which nobody may expect any more if they come late.
+_TOWARDS_MOTION = frozenset({Operation.CLAIM, Operation.ENABLE})
+# The vendor allows five seconds for each of reset and enable.
+_LONGEST_ENABLE_S = 16.0
 # Always towards less motion, so whoever can reach the port may ask without a greeting.
 _WITHOUT_SESSION = frozenset({Operation.HELLO, Operation.STOP, Operation.HOLD})
+
+
+class _Enabling(NamedTuple):
+    """An enable that is under way: after how many stops it was asked for, and when."""
+
+    stops: int
+    at_s: float
 
 
 class Operations:
@@ -39,8 +50,9 @@ class Operations:
         self._log = log
         self._version = robot.software_version()
         self._sequence = 0
-        self._enabling = False
-        self._done: queue.Queue[tuple[Envelope, OperatorRequest, InteraError | None]] = (
+        self._enabling: _Enabling | None = None
+        self._stops = 0
+        self._done: queue.Queue[tuple[Envelope | None, OperatorRequest, InteraError | None]] = (
             queue.Queue()
         )
         self._handlers: dict[
@@ -50,7 +62,6 @@ class Operations:
             Operation.CLAIM: self._claim,
             Operation.RELEASE: self._release,
             Operation.HOLD: self._hold,
-            Operation.MOVE: self._begin_move,
         }
 
     def handle(self, envelope: Envelope, data: bytes, now_s: float) -> Answer | None:
@@ -66,6 +77,13 @@ class Operations:
             return self._refusal(
                 envelope, operation, "of another start of the server; allowed: greet it first"
             )
+        age_s = now_s - message.seen_monotonic_s
+        if operation in _TOWARDS_MOTION and not 0 <= age_s <= self._supervisor.cfg.request_s:
+            return self._refusal(
+                envelope,
+                operation,
+                f"{age_s:.1f} s old; allowed: {self._supervisor.cfg.request_s:g} s, so ask again",
+            )
         try:
             if operation in (Operation.ENABLE, Operation.STOP):
                 self._begin(envelope, message, now_s)
@@ -80,10 +98,20 @@ class Operations:
             envelope, request, error = self._done.get_nowait()
         except queue.Empty:
             return None
-        if request.operation is Operation.ENABLE:
-            self._enabling = False
-            if error is None:
+        if request.operation is Operation.ENABLE and self._enabling is not None:
+            begun, self._enabling = self._enabling, None
+            if self._stops != begun.stops:
+                # Whichever of the two the robot heard last, the stop is what holds.
+                self._run(None, OperatorRequest(Operation.STOP, request.name), self._robot.stop)
+                error = RefusedError("stopped meanwhile; allowed: enable again")
+            elif now_s - begun.at_s > _LONGEST_ENABLE_S:
+                error = RefusedError("it took too long; allowed: enable again")
+            elif error is None:
                 error = self._clear_faults(now_s)
+        if envelope is None:
+            if error is not None:
+                self._log.note(f"the robot was to be stopped: {error}")
+            return self.finished(now_s)
         if error is not None:
             return self._refusal(envelope, request.operation, str(error))
         text = "enabled" if request.operation is Operation.ENABLE else "stopped"
@@ -101,16 +129,20 @@ class Operations:
 
     def _begin(self, envelope: Envelope, request: OperatorRequest, now_s: float) -> None:
         if request.operation is Operation.STOP:
+            self._stops += 1
             self._supervisor.hold(HoldReason.OPERATOR_STOP, now_s)
-            call = self._robot.stop
-        else:
-            if self._enabling:
-                raise RefusedError("an enable is under way; allowed: one at a time")
-            self._enabling = True
-            # Whatever was asked for before this must not be there when the motors come on.
-            self._supervisor.hold(HoldReason.DISABLED, now_s)
-            call = self._robot.enable
+            self._run(envelope, request, self._robot.stop)
+            return
+        if self._enabling is not None:
+            raise RefusedError("an enable is under way; allowed: one at a time")
+        self._enabling = _Enabling(self._stops, now_s)
+        # Whatever was asked for before this must not be there when the motors come on.
+        self._supervisor.hold(HoldReason.DISABLED, now_s)
+        self._run(envelope, request, self._robot.enable)
 
+    def _run(
+        self, envelope: Envelope | None, request: OperatorRequest, call: Callable[[], None]
+    ) -> None:
         def work() -> None:
             error: InteraError | None = None
             try:
@@ -142,19 +174,6 @@ class Operations:
         self._log.note(f"hold, asked for by {request.name!r}")
         return self._reply(Operation.HOLD, "holding")
 
-    def _begin_move(self, header: Header, request: OperatorRequest, now_s: float) -> OperatorReply:
-        state = self._robot.state()
-        if state is None or fault_of(state) is not HoldReason.NONE:
-            raise RefusedError("the robot cannot move now; allowed: an operator's enable first")
-        move = self._supervisor.begin_move(
-            header.lease, request.joint_positions, request.speed_ratio, now_s
-        )
-        return self._reply(
-            Operation.MOVE,
-            f"moving for {move.duration_s:.1f} s",
-            move_number=self._supervisor.move_number,
-        )
-
     def _reply(
         self,
         operation: Operation,
@@ -162,7 +181,6 @@ class Operations:
         *,
         accepted: bool = True,
         lease_number: int = 0,
-        move_number: int = 0,
     ) -> OperatorReply:
         cfg = self._supervisor.cfg
         data = text.encode("utf-8", "replace")[:TEXT_BYTES]
@@ -171,7 +189,6 @@ class Operations:
             accepted=accepted,
             text=data.decode("utf-8", "ignore"),
             lease_number=lease_number,
-            move_number=move_number,
             sdk_version=self._version[:NAME_BYTES],
             robot=self._robot.kind,
             watchdog_s=cfg.watchdog_s,

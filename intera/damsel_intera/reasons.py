@@ -10,10 +10,8 @@ from enum import IntEnum
 __all__ = [
     "LATCHED",
     "Activity",
-    "CommandKind",
     "EndpointFrame",
     "HoldReason",
-    "MoveResult",
     "Operation",
     "Refusal",
 ]
@@ -24,7 +22,6 @@ class Activity(IntEnum):
 
     HOLDING = 0
     FOLLOWING = 1
-    MOVING = 2
 
 
 class EndpointFrame(IntEnum):
@@ -33,23 +30,6 @@ class EndpointFrame(IntEnum):
     NONE = 0
     RIGHT_HAND = 1
     RIGHT_GRIPPER_TIP = 2
-
-
-class CommandKind(IntEnum):
-    """What a command asks for."""
-
-    TARGETS = 1  # go to these joint positions
-    KEEP = 2  # I am alive; change nothing
-
-
-class MoveResult(IntEnum):
-    """How the latest slow move ended."""
-
-    NONE = 0
-    RUNNING = 1
-    ARRIVED = 2
-    INTERRUPTED = 3
-    NOT_REACHED = 4
 
 
 class Operation(IntEnum):
@@ -61,11 +41,10 @@ class Operation(IntEnum):
     ENABLE = 4  # clear faults and old targets, switch the motors on
     STOP = 5  # switch the motors off; needs no session
     HOLD = 6  # end whatever the arm does; needs no session
-    MOVE = 7  # go slowly to joint positions; needs the lease
 
 
 class HoldReason(IntEnum):
-    """Why the arm holds; NONE while it follows or moves."""
+    """Why the arm holds; NONE while it follows."""
 
     NONE = 0
     NO_CONTROLLER = 1
@@ -76,7 +55,6 @@ class HoldReason(IntEnum):
     JOINT_LIMIT = 6
     RELEASED = 7
     OPERATOR_HOLD = 8
-    MOVE_DONE = 9
     OPERATOR_STOP = 10
     ESTOP = 11
     COLLISION = 12
@@ -127,7 +105,6 @@ _HOLD_TEXTS = {
     HoldReason.JOINT_LIMIT: "a target was outside of the joint limits",
     HoldReason.RELEASED: "the controller gave control back",
     HoldReason.OPERATOR_HOLD: "an operator asked for it",
-    HoldReason.MOVE_DONE: "a slow move has ended",
     HoldReason.OPERATOR_STOP: "an operator stopped the robot",
     HoldReason.ESTOP: "the emergency stop is pressed",
     HoldReason.COLLISION: "the robot felt a collision",

@@ -15,6 +15,7 @@ __all__ = [
     "GRIPPER_TIP",
     "HAND",
     "JOINT_COMMAND",
+    "CollisionMemory",
     "Endpoint",
     "await_listener",
     "check_listener",
@@ -32,6 +33,7 @@ JOINT_COMMAND = "/robot/limb/right/joint_command"
 _VERSION_PARAMETER = "/manifest/robot_software/version/HLR_VERSION_STRING"
 _POLL_S = 0.02
 _LISTENER_S = 5.0
+_COLLISION_S = 0.2
 
 Endpoint = Tuple[Tuple[float, ...], EndpointFrame]
 
@@ -100,6 +102,23 @@ def wait_until(
         if body is not None:
             body()
         time.sleep(_POLL_S)
+
+
+class CollisionMemory:
+    """Whether the robot has told of a collision lately, however short it was."""
+
+    def __init__(self) -> None:
+        self._felt_s = float("-inf")
+
+    def tell(self, felt: bool) -> None:
+        """Take what the robot says now."""
+        if felt:
+            self._felt_s = time.monotonic()
+
+    @property
+    def recent(self) -> bool:
+        """Whether it said so within the last fifth of a second."""
+        return time.monotonic() - self._felt_s < _COLLISION_S
 
 
 def check_listener(command: Any) -> None:

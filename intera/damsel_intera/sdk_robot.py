@@ -13,6 +13,7 @@ from damsel_intera.ros_node import (
     GRIPPER_TIP,
     HAND,
     JOINT_COMMAND,
+    CollisionMemory,
     Endpoint,
     await_listener,
     check_listener,
@@ -58,6 +59,7 @@ class SdkRobot:
         self._joints: _Joints | None = None
         self._assembly_received_s = 0.0
         self._callback: Callable[[], None] = lambda: None
+        self._collision = CollisionMemory()
         self._enabler = self._connect_enabler(intera_interface)
         try:
             self._limb: Any = intera_interface.Limb("right")
@@ -82,8 +84,17 @@ class SdkRobot:
             raise RobotPortError(f"the robot does not send its state: {error}") from None
 
     def _listen(self) -> None:
-        from intera_core_msgs.msg import JointCommand, RobotAssemblyState
+        from intera_core_msgs.msg import CollisionDetectionState, JointCommand, RobotAssemblyState
         from sensor_msgs.msg import JointState
+        from std_msgs.msg import Bool, Empty
+
+        # The SDK makes these publishers whenever it is asked, and the first of each waits for the
+        # master, however long that is away. With ours there it finds them made.
+        self._stop = self._rospy.Publisher("robot/set_super_stop", Empty, queue_size=10)
+        self._kept = [
+            self._rospy.Publisher("robot/set_super_reset", Empty, queue_size=10),
+            self._rospy.Publisher("robot/set_super_enable", Bool, queue_size=10),
+        ]
 
         # A second handle of the SDK's own publisher, which it does not show: who listens?
         self._command = self._rospy.Publisher(
@@ -92,12 +103,23 @@ class SdkRobot:
         self._subscriptions = [
             self._rospy.Subscriber("/robot/state", RobotAssemblyState, self._on_assembly),
             self._rospy.Subscriber(
+                "/robot/limb/right/collision_detection_state",
+                CollisionDetectionState,
+                self._on_collision,
+                queue_size=1,
+                tcp_nodelay=True,
+            ),
+            self._rospy.Subscriber(
                 "/robot/joint_states", JointState, self._on_joints, queue_size=1, tcp_nodelay=True
             ),
         ]
 
     def _on_assembly(self, _message: Any) -> None:
         self._assembly_received_s = time.monotonic()
+
+    def _on_collision(self, message: Any) -> None:
+        self._collision.tell(bool(message.collision_state))
+        self._callback()
 
     def _on_joints(self, message: Any) -> None:
         if not set(JOINT_NAMES) & set(message.name):
@@ -130,7 +152,7 @@ class SdkRobot:
             error=bool(assembly.error),
             homed=bool(assembly.homed),
             ready=bool(assembly.ready),
-            collision=bool(self._limb.has_collided()),
+            collision=self._collision.recent or bool(self._limb.has_collided()),
             estop_button=int(assembly.estop_button),
             estop_source=int(assembly.estop_source),
             robot_stamp_s=stamp_s,
@@ -194,6 +216,8 @@ class SdkRobot:
         Raises:
             RobotPortError: If the robot does not confirm within five seconds.
         """
+        # It may be stopped already and about to be enabled; the SDK would leave it at that.
+        self._stop.publish()
         try:
             self._enabler.stop()
         except OSError as error:

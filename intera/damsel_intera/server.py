@@ -112,6 +112,7 @@ class Server:
             self._send(self._supervisor.tick(now_s))
             time.sleep(self._cfg.tick_s)
         self._log.note("ends; the arm holds")
+        self._log.close()
 
     def _patience_ms(self) -> int:
         now_s = time.monotonic()
@@ -130,9 +131,8 @@ class Server:
         self._clear_wake()
         state = self._robot.state()
         self._supervisor.see_robot(state, time.monotonic())
-        targets = self._take_commands()
-        if targets is not None:
-            self._send(targets)
+        if self._take_commands():
+            self._send(self._supervisor.tick(time.monotonic()))
         self._answer_requests()
         now_s = time.monotonic()
         targets = self._supervisor.tick(now_s)
@@ -151,9 +151,9 @@ class Server:
             while os.read(self._wake_read, 4096):
                 pass
 
-    def _take_commands(self) -> Vector | None:
-        """Joint positions of the newest accepted command that is waiting, if any."""
-        targets: Vector | None = None
+    def _take_commands(self) -> bool:
+        """Have the supervisor judge the commands that wait; whether any was accepted."""
+        accepted = False
         for _ in range(_BURST):
             data = self._sockets.receive_command()
             if data is None:
@@ -167,11 +167,11 @@ class Server:
                 self._log.rarely("garbage", f"command port: {error}")
                 continue
             before = self._supervisor.refused_count
-            targets = self._supervisor.take(header, message, time.monotonic()) or targets
+            accepted |= self._supervisor.take(header, message, time.monotonic())
             if self._supervisor.refused_count > before:
                 refusal = self._supervisor.last_refusal
                 self._log.rarely(refusal.name, f"refused a command: {refusal.text}")
-        return targets
+        return accepted
 
     def _answer_requests(self) -> None:
         for _ in range(_BURST):

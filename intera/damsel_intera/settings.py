@@ -25,8 +25,7 @@ class ServerCfg:
             targets; the controller's safety layer and the gauge limit the targets themselves.
         hold_resend_s: for so long a hold is repeated to the robot, then the robot is left alone.
         fault_resend_s: the same where the robot has stopped by itself.
-        move_settle_s: how long the arm may take to arrive after a slow move's end.
-        move_tolerance_rad: how near every joint must come.
+        request_s: a request to claim or enable that is older than this is refused.
     """
 
     watchdog_s: float = 0.1
@@ -39,8 +38,7 @@ class ServerCfg:
     follow_speed_ratio: float = 1.0
     hold_resend_s: float = 1.0
     fault_resend_s: float = 0.1
-    move_settle_s: float = 3.0
-    move_tolerance_rad: float = 0.02
+    request_s: float = 2.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -55,8 +53,7 @@ class ServerCfg:
             ("follow_speed_ratio", 1.0),
             ("hold_resend_s", 10.0),
             ("fault_resend_s", 10.0),
-            ("move_settle_s", 30.0),
-            ("move_tolerance_rad", 0.2),
+            ("request_s", 10.0),
         ):
             value = getattr(self, name)
             if not 0 < value <= most:

@@ -7,7 +7,7 @@ from typing import Tuple
 
 from damsel_intera.limits import JOINTS
 from damsel_intera.packing import Reader, member, pack, pack_vector
-from damsel_intera.reasons import Activity, EndpointFrame, HoldReason, MoveResult, Refusal
+from damsel_intera.reasons import Activity, EndpointFrame, HoldReason, Refusal
 
 __all__ = ["State"]
 
@@ -40,8 +40,6 @@ class State:
         last_sequence: sequence of the latest command of this lease that was applied; 0 for none.
         refused_count: how many commands were refused since the server started.
         last_refusal: why the latest of them was.
-        move_number: running number of the latest slow move, as in the reply to MOVE.
-        move_result: how that move is going or has ended.
     """
 
     joint_positions: Vector
@@ -65,8 +63,6 @@ class State:
     last_sequence: int
     refused_count: int
     last_refusal: Refusal
-    move_number: int
-    move_result: MoveResult
 
     def payload(self) -> bytes:
         """The bytes behind the header."""
@@ -81,7 +77,7 @@ class State:
                 pack("2d", self.robot_stamp_s, self.robot_age_s),
                 pack("2B", self.activity, self.hold_reason),
                 pack("I2Q", self.lease_number, self.last_sequence, self.refused_count),
-                pack("BIB", self.last_refusal, self.move_number, self.move_result),
+                pack("B", self.last_refusal),
             )
         )
 
@@ -113,6 +109,4 @@ class State:
             last_sequence=reader.integer("Q"),
             refused_count=reader.integer("Q"),
             last_refusal=member(Refusal, reader.integer("B")),
-            move_number=reader.integer("I"),
-            move_result=member(MoveResult, reader.integer("B")),
         )

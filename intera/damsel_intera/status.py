@@ -57,6 +57,4 @@ class StatusWriter:
             last_sequence=supervisor.last_sequence,
             refused_count=supervisor.refused_count,
             last_refusal=supervisor.last_refusal,
-            move_number=supervisor.move_number,
-            move_result=supervisor.move_result,
         )

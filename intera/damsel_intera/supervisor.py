@@ -1,8 +1,7 @@
 """Who may move the arm, where to, and when it holds: the server's decisions, without any I/O.
 
 The supervisor is told the time, the robot's states and what arrived; it answers with the joint
-positions to send. It is either FOLLOWING a controller's targets, MOVING slowly, or HOLDING for a
-reason. The rules:
+positions to send. It is either FOLLOWING a controller's targets or HOLDING for a reason. The rules:
 
 - One lease at a time. Every hold ends it, except the wait for a new controller's first target.
 - A hold takes the measured positions as targets once, and never moves on from there by itself;
@@ -18,11 +17,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Tuple
 
-from damsel_intera.errors import RefusedError, SettingError
-from damsel_intera.reasons import Activity, CommandKind, HoldReason, MoveResult, Refusal
+from damsel_intera.errors import RefusedError
+from damsel_intera.reasons import Activity, HoldReason, Refusal
 from damsel_intera.robot import RobotState, fault_of
 from damsel_intera.settings import ServerCfg
-from damsel_intera.slow_move import SlowMove
 from damsel_intera.state_clock import StateClock
 from damsel_intera.watchdog import TargetGauge, Watchdog
 from damsel_intera.wire import Command, Header
@@ -52,6 +50,11 @@ _ROBOT_STOPS = frozenset(
 )
 
 
+# States that are later than this are of a clock that was set back, which the operator has looked
+# into; a network that is slow is no better for having been looked at.
+_CLOCK_SET_BACK_S = 1.0
+
+
 @dataclass(frozen=True)
 class Lease:
     """Permission to command.
@@ -78,8 +81,6 @@ class Supervisor:
         last_sequence: of the latest command of this lease that was accepted.
         refused_count: how many messages moved nothing.
         last_refusal: why the latest of them did not.
-        move_number: running number of the latest slow move.
-        move_result: how that is going or has ended.
         robot: the newest state of the robot, valid or not.
     """
 
@@ -91,8 +92,6 @@ class Supervisor:
         self.last_sequence = 0
         self.refused_count = 0
         self.last_refusal = Refusal.NONE
-        self.move_number = 0
-        self.move_result = MoveResult.NONE
         self._latched = False
         self._clock = StateClock()
         self.robot: RobotState | None = None
@@ -103,15 +102,11 @@ class Supervisor:
         self._targets: Vector | None = None
         self._awaits_measurement = False
         self._resend_until_s = 0.0
-        self._move: SlowMove | None = None
-        self._move_began_s = 0.0
         self._leases = 0
 
     @property
     def activity(self) -> Activity:
         """What the arm is made to do."""
-        if self._move is not None:
-            return Activity.MOVING
         return Activity.HOLDING if self.hold_reason else Activity.FOLLOWING
 
     @property
@@ -154,13 +149,15 @@ class Supervisor:
         Raises:
             RefusedError: If another has control, or a fault is latched.
         """
+        self._heed_watchdog(now_s)
         if self._latched:
             raise RefusedError(
                 f"the arm holds: {self.hold_reason.text}; allowed: an operator's enable first"
             )
         if self.lease is not None:
             raise RefusedError(f"{self.lease.holder!r} has control; allowed: one controller")
-        self._measured(now_s)
+        if self._robot is None or not self._is_fresh(self._robot, now_s):
+            raise RefusedError("the robot sends no joint states; allowed: a robot that does")
         self._leases += 1
         secret = secrets.randbits(64) or 1
         self.lease = Lease(secret, self._leases, name)
@@ -177,42 +174,16 @@ class Supervisor:
         Raises:
             RefusedError: If this is not the lease in force.
         """
-        self._require(secret)
-        self.hold(HoldReason.RELEASED, now_s)
-
-    def begin_move(self, secret: int, target: Vector, speed_ratio: float, now_s: float) -> SlowMove:
-        """Begin a slow move from where the arm is; commands other than KEEP end it.
-
-        Raises:
-            RefusedError: If this is not the lease in force, or the target is out of reach.
-        """
-        self._require(secret)
-        begin = self._measured(now_s)
-        try:
-            self._move = SlowMove(begin, target, speed_ratio)
-        except SettingError as error:
-            raise RefusedError(str(error)) from None
-        self._move_began_s = now_s
-        self.move_number += 1
-        self.move_result = MoveResult.RUNNING
-        self.hold_reason = HoldReason.NONE
-        self._watchdog.feed(now_s, self.cfg.first_command_s)
-        return self._move
-
-    def _measured(self, now_s: float) -> Vector:
-        if self._robot is None or not self._is_fresh(self._robot, now_s):
-            raise RefusedError("the robot sends no joint states; allowed: a robot that does")
-        return self._robot.joint_positions
-
-    def _require(self, secret: int) -> None:
         if self.lease is None or secret != self.lease.secret:
             holder = f"{self.lease.holder!r} has it" if self.lease else "nobody has it"
             raise RefusedError(f"this needs control, {holder}; allowed: claim it first")
+        self.hold(HoldReason.RELEASED, now_s)
 
     def clear_faults(self, now_s: float) -> None:
         """An operator's enable has succeeded: forget faults and old targets, hold where we are."""
         self._latched = False
-        self._clock.forget()
+        if self._late_s > _CLOCK_SET_BACK_S:
+            self._clock.forget()
         self.hold(HoldReason.NO_CONTROLLER, now_s)
         self._targets = None
         self._awaits_measurement = False
@@ -221,9 +192,6 @@ class Supervisor:
         """End whatever the arm does: its measured positions, once fresh, become its targets."""
         if self._latched and not reason.latched:
             return
-        if self._move is not None:
-            arrived = reason is HoldReason.MOVE_DONE
-            self.move_result = MoveResult.ARRIVED if arrived else MoveResult.INTERRUPTED
         is_held = (
             self.activity is Activity.HOLDING
             and self._targets is not None
@@ -233,7 +201,6 @@ class Supervisor:
         self._latched = reason.latched
         self.hold_reason = reason
         self.lease = None
-        self._move = None
         self._watchdog.stop()
         if is_held:
             self._resend_until_s = now_s + self.cfg.hold_resend_s
@@ -258,24 +225,17 @@ class Supervisor:
         self.refused_count += 1
         self.last_refusal = refusal
 
-    def take(self, header: Header, command: Command, now_s: float) -> Vector | None:
-        """Judge a command that arrived.
-
-        Returns:
-            Joint positions (7,), radians, to send at once; None if there is nothing to send.
-        """
+    def take(self, header: Header, command: Command, now_s: float) -> bool:
+        """Judge a command that arrived; whether `tick` now has something else to send."""
         self._heed_watchdog(now_s)
         refusal = self._judge_origin(header, command, now_s)
         if refusal is not Refusal.NONE:
             self.refuse(refusal)
-            return None
+            return False
         self.last_sequence = header.sequence
         self._watchdog.feed(now_s)
-        if command.kind is CommandKind.KEEP:
-            if self.hold_reason is HoldReason.WAITING:
-                self._watchdog.feed(now_s, self.cfg.first_command_s)
-            return None
-        return self._follow(command.joint_positions, now_s)
+        self._follow(command.joint_positions, now_s)
+        return True
 
     def _judge_origin(self, header: Header, command: Command, now_s: float) -> Refusal:
         if header.session != self.session:
@@ -288,20 +248,16 @@ class Supervisor:
             return Refusal.LATE
         return Refusal.NONE
 
-    def _follow(self, targets: Vector, now_s: float) -> Vector | None:
-        if self._move is not None:
-            self.move_result = MoveResult.INTERRUPTED
+    def _follow(self, targets: Vector, now_s: float) -> None:
         if self.activity is not Activity.FOLLOWING and self._robot is not None:
             self._gauge.start(self._robot.joint_positions, now_s)
-        self._move = None
         refusal = self._gauge.judge(targets, now_s)
         if refusal is not Refusal.NONE:
             self.refuse(refusal)
             self.hold(_CONTENT_HOLDS[refusal], now_s)
-            return self._targets
+            return
         self.hold_reason = HoldReason.NONE
         self._targets = targets
-        return targets
 
     def tick(self, now_s: float) -> Vector | None:
         """Advance to now.
@@ -310,8 +266,6 @@ class Supervisor:
             Joint positions (7,), radians, to send; None if the robot is to be left alone.
         """
         self._heed_watchdog(now_s)
-        if self._move is not None:
-            self._advance(self._move, now_s)
         if self.activity is Activity.HOLDING and now_s >= self._resend_until_s:
             return None
         # Motors that are off must not find a target when they come on.
@@ -322,16 +276,3 @@ class Supervisor:
     def _heed_watchdog(self, now_s: float) -> None:
         if self._watchdog.has_bitten(now_s):
             self.hold(HoldReason.STALE, now_s)
-
-    def _advance(self, move: SlowMove, now_s: float) -> None:
-        elapsed_s = now_s - self._move_began_s
-        self._targets = move.at(elapsed_s)
-        if elapsed_s < move.duration_s or self._robot is None:
-            return
-        error = max(abs(a - b) for a, b in zip(self._robot.joint_positions, move.target))
-        if error <= self.cfg.move_tolerance_rad:
-            self.hold(HoldReason.MOVE_DONE, now_s)
-            self._targets = move.target
-        elif elapsed_s > move.duration_s + self.cfg.move_settle_s:
-            self.hold(HoldReason.MOVE_DONE, now_s)
-            self.move_result = MoveResult.NOT_REACHED

@@ -14,6 +14,7 @@ from damsel_intera.ros_node import (
     GRIPPER_TIP,
     HAND,
     JOINT_COMMAND,
+    CollisionMemory,
     Endpoint,
     await_listener,
     check_listener,
@@ -53,7 +54,7 @@ class TopicRobot:
         self._joints: tuple[Any, float] | None = None
         self._assembly: tuple[Any, float] | None = None
         self._endpoint: tuple[Endpoint, float] = (_NO_ENDPOINT, 0.0)
-        self._collision = False
+        self._collision = CollisionMemory()
         self._callback: Callable[[], None] = lambda: None
         self._command_class = message_class("JointCommand")
         self._command = rospy.Publisher(
@@ -91,7 +92,8 @@ class TopicRobot:
         self._assembly = (message, time.monotonic())
 
     def _on_collision(self, message: Any) -> None:
-        self._collision = bool(message.collision_state)
+        self._collision.tell(bool(message.collision_state))
+        self._callback()
 
     def _on_tips(self, message: Any) -> None:
         tips: dict[str, Any] = dict(zip(message.names, message.states))
@@ -123,7 +125,7 @@ class TopicRobot:
             error=bool(assembly.error),
             homed=bool(assembly.homed),
             ready=bool(assembly.ready),
-            collision=self._collision,
+            collision=self._collision.recent,
             estop_button=int(assembly.estop_button),
             estop_source=int(assembly.estop_source),
             robot_stamp_s=float(joints.header.stamp.to_sec()),
@@ -191,6 +193,8 @@ class TopicRobot:
         Raises:
             RobotPortError: If the robot does not confirm within five seconds.
         """
+        # It may be stopped already and about to be enabled.
+        self._stop.publish()
         wait_until(lambda: self._now().stopped, _TRANSITION_S, "stop", self._stop.publish)
 
     def _now(self) -> RobotState:

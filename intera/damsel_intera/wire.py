@@ -24,10 +24,8 @@ from damsel_intera.operator_messages import OperatorReply, OperatorRequest
 from damsel_intera.packing import Reader
 from damsel_intera.reasons import (
     Activity,
-    CommandKind,
     EndpointFrame,
     HoldReason,
-    MoveResult,
     Operation,
     Refusal,
 )
@@ -39,12 +37,10 @@ __all__ = [
     "PROTOCOL_VERSION",
     "Activity",
     "Command",
-    "CommandKind",
     "EndpointFrame",
     "Header",
     "HoldReason",
     "Message",
-    "MoveResult",
     "ObjectPose",
     "ObjectPoses",
     "Operation",

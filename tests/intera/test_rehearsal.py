@@ -25,7 +25,7 @@ import zmq
 from damsel_intera.client import Client
 from damsel_intera.errors import InteraError, NoAnswerError, RefusedError
 from damsel_intera.keys import CLIENT_KEY, SERVER_KEY, load_key, write_keys
-from damsel_intera.reasons import Activity, EndpointFrame, HoldReason, MoveResult
+from damsel_intera.reasons import Activity, EndpointFrame, HoldReason
 from damsel_intera.virtual.control import control
 from damsel_intera.virtual.rehearsal import Rehearsal
 from damsel_intera.wire import ObjectPoses, decode
@@ -208,16 +208,9 @@ def test_a_server_that_is_ended_in_mid_motion_leaves_an_arm_that_holds(
     with connected(rehearsal.addresses) as client:
         client.enable()
         client.claim()
-        assert client.state is not None
-        target = list(client.state.joint_positions)
-        target[0] -= 0.5
-        client.begin_move(target, 0.2)
-        for _ in range(50):
-            client.receive_state(0.02)
-            client.keep_alive()
+        follow(client, 0.5)
         rehearsal.kill("server", signal.SIGTERM)
         joints = rest(rehearsal)
-        assert abs(joints[0] - target[0]) > 0.1
         assert_stays(rehearsal, joints)
     rehearsal.start_server(kind)
 
@@ -349,38 +342,6 @@ def test_a_robot_that_does_not_listen_is_noticed(rehearsal: Rehearsal, client: C
     assert rehearsal.inject("status")["joint_positions"] == pytest.approx(targets, abs=LAG_RAD)
 
 
-def test_a_slow_move_arrives(rehearsal: Rehearsal, client: Client) -> None:
-    client.claim()
-    assert client.state is not None
-    target = list(client.state.joint_positions)
-    target[0] -= 0.2
-    number = client.begin_move(target, 0.3).move_number
-    wait_for(client, lambda state: state.move_number == number)
-    while (state := client.receive_state(0.2)) and state.move_result is MoveResult.RUNNING:
-        client.keep_alive()
-    assert state is not None
-    assert state.move_result is MoveResult.ARRIVED
-    assert rehearsal.inject("status")["joint_positions"] == pytest.approx(target, abs=0.02)
-
-
-def test_a_slow_move_stops_at_a_collision(rehearsal: Rehearsal, client: Client) -> None:
-    client.claim()
-    assert client.state is not None
-    target = list(client.state.joint_positions)
-    target[0] += 0.5
-    client.begin_move(target, 0.2)
-    end_s = time.monotonic() + 0.5
-    while time.monotonic() < end_s:
-        client.receive_state(0.02)
-        client.keep_alive()
-    rehearsal.inject("collide", 0.1)
-    wait_for_hold(client, HoldReason.COLLISION)
-    state = wait_for(client, lambda _: True)
-    assert state.move_result is MoveResult.INTERRUPTED
-    joints = rest(rehearsal)
-    assert abs(joints[0] - target[0]) > 0.1
-
-
 def test_a_network_that_is_gone_for_good(rehearsal: Rehearsal, client: Client) -> None:
     with Network(rehearsal.addresses) as network, connected(network.addresses, "far") as far:
         far.claim()
@@ -452,6 +413,25 @@ def test_without_the_key_nobody_gets_in(rehearsal: Rehearsal, tmp_path: Path) ->
     finally:
         rehearsal.kill("server", signal.SIGTERM)
         rehearsal.start_server(kind)
+
+
+def test_the_first_stop_needs_no_master(rehearsal: Rehearsal) -> None:
+    kind = robot_kind(rehearsal)
+    # A server that has never stopped the robot before.
+    rehearsal.kill("server")
+    rehearsal.start_server(kind)
+    with connected(rehearsal.addresses) as client:
+        client.enable()
+        client.claim()
+        follow(client, 0.2)
+        rehearsal.kill("master")
+        assert not rehearsal.master_listens()
+        assert client.stop(timeout_s=3.0).text == "stopped"
+        assert wait_for(client, lambda state: state.stopped)
+        assert client.enable().text == "enabled"
+    for name in ("robot", "server"):
+        rehearsal.kill(name)
+    rehearsal.start(kind)
 
 
 def test_a_robot_that_is_killed_and_a_master_that_is_gone(rehearsal: Rehearsal) -> None:

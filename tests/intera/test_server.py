@@ -5,6 +5,7 @@ Times on a busy machine are longer than the watchdog's own; `SLACK_S` is what we
 
 from __future__ import annotations
 
+import io
 import socket
 import subprocess
 import sys
@@ -26,12 +27,13 @@ from damsel_intera.errors import (
     SettingError,
 )
 from damsel_intera.keys import CLIENT_KEY, SERVER_KEY, load_key, write_keys
-from damsel_intera.reasons import Activity, HoldReason, MoveResult, Refusal
+from damsel_intera.logbook import Logbook
+from damsel_intera.reasons import Activity, HoldReason, Operation, Refusal
 from damsel_intera.robot import RobotState
 from damsel_intera.server import Server
 from damsel_intera.settings import ServerCfg
 from damsel_intera.transport import Addresses, ServerSockets
-from damsel_intera.wire import Command, CommandKind, Header, encode
+from damsel_intera.wire import Command, Header, encode
 from tests.intera.doubles import (
     HOME,
     FakeRobot,
@@ -122,7 +124,7 @@ def test_commands_of_an_old_session_are_refused() -> None:
         client.claim()
         old = encode(
             Header.now(session=client.session, lease=client.lease, sequence=10**6),
-            Command(CommandKind.TARGETS, (0.01, *HOME[1:]), time.monotonic() + 1.0),
+            Command((0.01, *HOME[1:]), time.monotonic() + 1.0),
         )
     with served(robot) as addresses, connected(addresses) as client:
         client.claim()
@@ -139,7 +141,7 @@ def test_a_recording_of_this_session_is_refused() -> None:
         client.claim()
         recorded = encode(
             Header.now(session=client.session, lease=client.lease, sequence=1),
-            Command(CommandKind.TARGETS, (0.01, *HOME[1:]), time.monotonic()),
+            Command((0.01, *HOME[1:]), time.monotonic()),
         )
         follow(client, 0.05)
         push(addresses, recorded)
@@ -345,6 +347,72 @@ def test_a_stop_is_answered_while_an_enable_is_under_way() -> None:
         assert time.monotonic() - begin_s < 0.5
 
 
+def test_a_stop_during_an_enable_is_what_holds_in_the_end() -> None:
+    class SlowRobot(FakeRobot):
+        def enable(self) -> None:
+            time.sleep(0.3)
+            super().enable()
+
+    robot = SlowRobot()
+    with served(robot) as addresses, connected(addresses) as client:
+        asked: list[Exception] = []
+
+        def enable() -> None:
+            with Client(addresses, "operator") as operator:
+                operator.hello()
+                with pytest.raises(RefusedError) as refused:
+                    operator.enable()
+                asked.append(refused.value)
+
+        thread = threading.Thread(target=enable)
+        thread.start()
+        time.sleep(0.1)
+        assert client.stop().text == "stopped"
+        thread.join()
+        assert str(asked[0]) == "stopped meanwhile; allowed: enable again"
+        state = wait_for(client, lambda state: state.stopped and not state.enabled)
+        assert state.hold_reason is HoldReason.OPERATOR_STOP
+        with pytest.raises(RefusedError, match="an operator's enable first"):
+            client.claim()
+        assert client.enable().text == "enabled"
+
+
+@pytest.mark.parametrize("operation", [Operation.ENABLE, Operation.CLAIM])
+def test_a_request_that_was_long_under_way_does_nothing(operation: Operation) -> None:
+    robot = FakeRobot()
+    with served(robot) as addresses, connected(addresses) as client:
+        client.claim()
+        client.hold()
+        for age_s in (2.1, 3600.0, -1.0):
+            client._server_s, client._heard_s = time.monotonic() - age_s, time.monotonic()
+            with pytest.raises(RefusedError, match=r"s old; allowed: 2 s, so ask again"):
+                client._request(operation, 1.0)
+        assert robot.enables == 0
+        assert client.receive_state(1.0) is not None
+        client._server_s, client._heard_s = 0.0, float("-inf")
+        client._request(operation, 1.0)
+
+
+def test_a_log_that_nobody_reads_stops_nothing() -> None:
+    read = threading.Event()
+
+    class Stopped(io.StringIO):
+        def write(self, text: str) -> int:
+            read.wait()
+            return super().write(text)
+
+    stream = Stopped()
+    log = Logbook(stream)
+    begin_s = time.monotonic()
+    for number in range(5_000):
+        log.note(f"event {number}")
+    log.close()
+    assert time.monotonic() - begin_s < 3.0
+    read.set()
+    log.close()
+    assert stream.getvalue().startswith(f"{stream.getvalue()[:8]} damsel_intera: event 0\n")
+
+
 def test_while_motors_come_on_nobody_moves_the_arm() -> None:
     class SlowRobot(FakeRobot):
         def enable(self) -> None:
@@ -361,20 +429,6 @@ def test_while_motors_come_on_nobody_moves_the_arm() -> None:
         held = robot.now.joint_positions
         follow(client, 0.2)
         assert robot.now.joint_positions == held
-
-
-def test_a_slow_move_goes_where_it_is_told() -> None:
-    robot = FakeRobot()
-    with served(robot) as addresses, connected(addresses) as client:
-        client.claim()
-        target = (0.1, *HOME[1:])
-        number = client.begin_move(target, 0.5).move_number
-        wait_for(client, lambda state: state.move_number == number)
-        while (state := client.receive_state(0.1)) and state.move_result is MoveResult.RUNNING:
-            client.keep_alive()
-        assert state is not None
-        assert state.move_result is MoveResult.ARRIVED
-        assert robot.now.joint_positions == pytest.approx(target)
 
 
 def test_a_robot_that_falls_silent_holds() -> None:
@@ -550,7 +604,7 @@ def test_a_server_that_answers_nonsense_is_a_refusal_in_one_line() -> None:
     with zmq.Context() as context, context.socket(zmq.REP) as fake:
         fake.linger = 0
         fake.bind(addresses.operator)
-        answers = [b"", b"nonsense", encode(Header.now(), Command(CommandKind.KEEP))]
+        answers = [b"", b"nonsense", encode(Header.now(), Command(HOME))]
 
         def answer() -> None:
             for data in answers:

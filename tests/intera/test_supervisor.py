@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from damsel_intera.errors import RefusedError
-from damsel_intera.reasons import LATCHED, Activity, CommandKind, HoldReason, MoveResult, Refusal
+from damsel_intera.reasons import LATCHED, Activity, HoldReason, Refusal
 from damsel_intera.robot import RobotState, fault_of
 from damsel_intera.settings import ServerCfg
 from damsel_intera.supervisor import Lease, Supervisor
@@ -50,9 +50,7 @@ class Bench:
         self.sequence = 0
         return lease
 
-    def command(
-        self, joint: float | None = None, *, kind: CommandKind = CommandKind.TARGETS, **fields: Any
-    ) -> tuple[float, ...] | None:
+    def command(self, joint: float | None = None, **fields: Any) -> tuple[float, ...] | None:
         self.sequence += 1
         seen_s = fields.pop("seen_s", self.now_s - 0.01)
         lease = self.supervisor.lease
@@ -62,8 +60,10 @@ class Bench:
             "sequence": self.sequence,
         }
         joints = (self.joint if joint is None else joint, *HOME[1:])
-        command = Command(kind, joints, seen_s)
-        return self.supervisor.take(header(**{**defaults, **fields}), command, self.now_s)
+        command = Command(joints, seen_s)
+        if self.supervisor.take(header(**{**defaults, **fields}), command, self.now_s):
+            return self.supervisor.tick(self.now_s)
+        return None
 
     def follow(self, ticks: int = 10) -> None:
         for _ in range(ticks):
@@ -224,14 +224,6 @@ def test_who_claims_and_says_nothing_loses_control(bench: Bench) -> None:
     assert bench.supervisor.hold_reason is HoldReason.STALE
 
 
-def test_keeping_alive_changes_no_target(following: Bench) -> None:
-    for _ in range(30):
-        following.pass_time()
-        assert following.command(1.0, kind=CommandKind.KEEP) is None
-    assert following.supervisor.activity is Activity.FOLLOWING
-    assert following.pass_time() == (following.joint, *HOME[1:])
-
-
 @pytest.mark.parametrize(("reason", "changes"), FAULTS)
 def test_a_fault_holds_until_an_operator_clears_it(
     following: Bench, reason: HoldReason, changes: dict[str, Any]
@@ -369,69 +361,29 @@ def test_a_robot_clock_that_is_set_back_holds_until_an_operator_has_looked(
     assert not following.supervisor.latched
 
 
+def test_an_enable_does_not_make_a_slow_network_a_healthy_one(following: Bench) -> None:
+    late: dict[str, Any] = {}
+    for _ in range(2):
+        following.now_s += 0.3
+        late = {"robot_stamp_s": following.now_s - 0.3}
+        following.see(robot_state(following.now_s, **late))
+        assert following.supervisor.hold_reason is HoldReason.ROBOT_SILENT
+        following.supervisor.clear_faults(following.now_s)
+    following.now_s += 0.01
+    following.see(robot_state(following.now_s, robot_stamp_s=following.now_s - 0.3))
+    assert following.supervisor.latched
+    following.supervisor.clear_faults(following.now_s)
+    following.pass_time(0.3)
+    assert not following.supervisor.latched
+
+
+def test_a_lease_that_has_lapsed_is_not_in_anybodys_way(following: Bench) -> None:
+    following.now_s += 0.09
+    following.see(robot_state(following.now_s))
+    following.now_s += 0.02
+    following.claim("another")
+
+
 def test_motors_that_are_off_are_sent_nothing(following: Bench) -> None:
     following.changes = {"enabled": False}
     assert following.pass_time() is None
-
-
-def test_a_slow_move_arrives_and_ends_control(bench: Bench) -> None:
-    lease = bench.claim()
-    target = (0.2, *HOME[1:])
-    move = bench.supervisor.begin_move(lease.secret, target, 0.2, bench.now_s)
-    sent = HOME
-    while bench.supervisor.activity is Activity.MOVING:
-        bench.changes = {"joint_positions": sent}
-        assert bench.supervisor.move_result is MoveResult.RUNNING
-        sent = bench.pass_time() or sent
-        bench.command(kind=CommandKind.KEEP)
-    assert bench.supervisor.move_result is MoveResult.ARRIVED
-    assert bench.supervisor.hold_reason is HoldReason.MOVE_DONE
-    assert sent == pytest.approx(target)
-    assert bench.now_s == pytest.approx(100.01 + move.duration_s, abs=0.02)
-    assert bench.supervisor.lease is None
-
-
-def test_a_slow_move_ends_with_the_controller(bench: Bench) -> None:
-    lease = bench.claim()
-    bench.supervisor.begin_move(lease.secret, (1.0, *HOME[1:]), 0.1, bench.now_s)
-    bench.pass_time()
-    bench.command(kind=CommandKind.KEEP)
-    bench.pass_time(0.101)
-    assert bench.supervisor.hold_reason is HoldReason.STALE
-    assert bench.supervisor.move_result is MoveResult.INTERRUPTED
-
-
-def test_a_slow_move_ends_with_a_collision(bench: Bench) -> None:
-    lease = bench.claim()
-    bench.supervisor.begin_move(lease.secret, (1.0, *HOME[1:]), 0.1, bench.now_s)
-    bench.pass_time()
-    bench.changes = {"collision": True, "joint_positions": (0.01, *HOME[1:])}
-    assert bench.pass_time() == (0.01, *HOME[1:])
-    assert bench.supervisor.hold_reason is HoldReason.COLLISION
-    assert bench.supervisor.move_result is MoveResult.INTERRUPTED
-
-
-def test_a_slow_move_that_is_held_back_says_so(bench: Bench) -> None:
-    lease = bench.claim()
-    bench.supervisor.begin_move(lease.secret, (0.2, *HOME[1:]), 1.0, bench.now_s)
-    while bench.supervisor.activity is Activity.MOVING:
-        bench.pass_time()
-        bench.command(kind=CommandKind.KEEP)
-    assert bench.supervisor.move_result is MoveResult.NOT_REACHED
-
-
-def test_a_slow_move_needs_control_and_a_target_within_reach(bench: Bench) -> None:
-    with pytest.raises(RefusedError, match="nobody has it; allowed: claim it first"):
-        bench.supervisor.begin_move(1, HOME, 0.1, bench.now_s)
-    lease = bench.claim()
-    with pytest.raises(RefusedError, match="right_j0 to 9"):
-        bench.supervisor.begin_move(lease.secret, (9.0, *HOME[1:]), 0.1, bench.now_s)
-
-
-def test_targets_end_a_slow_move(bench: Bench) -> None:
-    lease = bench.claim()
-    bench.supervisor.begin_move(lease.secret, (1.0, *HOME[1:]), 0.1, bench.now_s)
-    bench.pass_time()
-    assert bench.command(0.001) == (0.001, *HOME[1:])
-    assert bench.supervisor.activity is Activity.FOLLOWING
-    assert bench.supervisor.move_result is MoveResult.INTERRUPTED

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from damsel_intera.errors import RefusedError
 from damsel_intera.limits import POSITION_HIGH, POSITION_LOW, VELOCITY
-from damsel_intera.reasons import Activity, CommandKind, HoldReason
+from damsel_intera.reasons import Activity, HoldReason
 from damsel_intera.settings import ServerCfg
 from damsel_intera.supervisor import Supervisor
 from damsel_intera.wire import Command
@@ -78,26 +78,26 @@ class AnyController(RuleBasedStateMachine):
         self.sequence = 0
         self.fed_s = self.now_s + CFG.first_command_s
 
-    @rule(angle=angles, joint=st.integers(0, 6), kind=st.sampled_from(CommandKind))
-    def command(self, angle: float, joint: int, kind: CommandKind) -> None:
+    @rule(angle=angles, joint=st.integers(0, 6))
+    def command(self, angle: float, joint: int) -> None:
         self.sequence += 1
         targets = list(self.joints)
         targets[joint] += angle
-        command = Command(kind, tuple(targets), self.now_s)
+        command = Command(tuple(targets), self.now_s)
         sent = header(session=SESSION, lease=self.lease, sequence=self.sequence)
         activity = self.supervisor.activity
         before = self.supervisor.last_sequence
-        self.obey(self.supervisor.take(sent, command, self.now_s))
+        if self.supervisor.take(sent, command, self.now_s):
+            self.obey(self.supervisor.tick(self.now_s))
         if self.supervisor.last_sequence > before:
-            waits = self.supervisor.hold_reason is HoldReason.WAITING
-            self.fed_s = self.now_s + (CFG.first_command_s if waits else 0.0)
+            self.fed_s = self.now_s
         else:
             assert self.supervisor.activity is activity, "a refused command changes nothing"
 
     @rule(angles=st.lists(small, min_size=1, max_size=20), silence_s=st.sampled_from([0.01, 0.2]))
     def stream(self, angles: list[float], silence_s: float) -> None:
         for angle in angles:
-            self.command(angle, 0, CommandKind.TARGETS)
+            self.command(angle, 0)
             self.pass_time(0.01)
         self.pass_time(silence_s)
 
@@ -107,18 +107,7 @@ class AnyController(RuleBasedStateMachine):
         self.supervisor.hold(HoldReason.OPERATOR_HOLD, self.now_s)
         self.enable()
         self.claim()
-        self.command(angle, joint, CommandKind.TARGETS)
-
-    @rule(joint=st.integers(0, 6), angle=st.floats(-0.5, 0.5), ratio=st.floats(0.05, 1.0))
-    def move(self, joint: int, angle: float, ratio: float) -> None:
-        target = list(self.joints)
-        target[joint] += angle
-        try:
-            self.supervisor.begin_move(self.lease, tuple(target), ratio, self.now_s)
-        except RefusedError:
-            return
-        self.fed_s = self.now_s + CFG.first_command_s
-        self.pass_time(0.09)
+        self.command(angle, joint)
 
     @rule()
     def hold(self) -> None:

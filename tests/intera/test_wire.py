@@ -15,12 +15,10 @@ from damsel_intera.frame import MAX_FRAME_BYTES
 from damsel_intera.wire import (
     Activity,
     Command,
-    CommandKind,
     EndpointFrame,
     Header,
     HoldReason,
     Message,
-    MoveResult,
     ObjectPose,
     ObjectPoses,
     Operation,
@@ -70,12 +68,9 @@ states = st.builds(
     last_sequence=uint64,
     refused_count=uint64,
     last_refusal=st.sampled_from(Refusal),
-    move_number=uint32,
-    move_result=st.sampled_from(MoveResult),
 )
 commands = st.builds(
     Command,
-    kind=st.sampled_from(CommandKind),
     joint_positions=vectors(7),
     seen_monotonic_s=finite,
 )
@@ -83,8 +78,7 @@ requests = st.builds(
     OperatorRequest,
     operation=st.sampled_from(Operation),
     name=names,
-    joint_positions=vectors(7),
-    speed_ratio=st.floats(0, 1, exclude_min=True),
+    seen_monotonic_s=finite,
 )
 replies = st.builds(
     OperatorReply,
@@ -92,7 +86,6 @@ replies = st.builds(
     accepted=st.booleans(),
     text=st.text(max_size=75),
     lease_number=uint32,
-    move_number=uint32,
     sdk_version=names,
     robot=names,
     watchdog_s=finite,
@@ -104,13 +97,13 @@ poses = st.builds(
 )
 messages = st.one_of(states, commands, requests, replies, poses)
 
-COMMAND = Command(CommandKind.TARGETS, (0.1,) * 7, 2.0)
+COMMAND = Command((0.1,) * 7, 2.0)
 
 
 def framed(payload: bytes, message_type: int, length: int | None = None) -> bytes:
     """A frame with a true checksum around any payload."""
     length = len(payload) if length is None else length
-    head = struct.pack("<4sBBHQQQdd", b"DMSL", 1, message_type, length, 1, 2, 3, 4.0, 5.0)
+    head = struct.pack("<4sBBHQQQdd", b"DMSL", 2, message_type, length, 1, 2, 3, 4.0, 5.0)
     return head + struct.pack("<I", zlib.crc32(head + payload)) + payload
 
 
@@ -159,9 +152,9 @@ def test_targets_that_are_not_finite_are_neither_sent_nor_taken(joint: int, valu
     joints = [0.0] * 7
     joints[joint] = value
     with pytest.raises(WireError, match="not finite"):
-        encode(header(), Command(CommandKind.TARGETS, tuple(joints)))
+        encode(header(), Command(tuple(joints)))
     with pytest.raises(WireError, match="not finite"):
-        decode(framed(struct.pack("<Bd7d", 1, 0.0, *joints), 2))
+        decode(framed(struct.pack("<d7d", 0.0, *joints), 2))
 
 
 @pytest.mark.parametrize(
@@ -172,8 +165,8 @@ def test_targets_that_are_not_finite_are_neither_sent_nor_taken(joint: int, valu
         (bytes(60), "a frame that starts with b'\\x00\\x00\\x00\\x00'; allowed: b'DMSL'"),
         (framed(b"", 9), "message type 9; allowed: [1, 2, 3, 4, 5]"),
         (framed(b"\1", 2, 2), "1 bytes of payload; allowed: 2, as its header says"),
-        (framed(b"\7" + bytes(64), 2), "CommandKind 7; allowed: [1, 2]"),
-        (framed(b"\1" + bytes(65), 2), "1 bytes after the end of a message; allowed: none"),
+        (framed(b"\11" + bytes(9), 3), "Operation 9; allowed: [1, 2, 3, 4, 5, 6]"),
+        (framed(bytes(65), 2), "1 bytes after the end of a message; allowed: none"),
         (framed(b"\21", 5), "17 objects; allowed: 16 or fewer"),
     ],
 )
@@ -185,17 +178,15 @@ def test_the_refusal_says_what_is_allowed(data: bytes, says: str) -> None:
 
 def test_another_version_is_named() -> None:
     frame = bytearray(encode(header(), COMMAND))
-    frame[4] = 2
-    with pytest.raises(WireError, match="protocol version 2; allowed: 1"):
+    frame[4] = 1
+    with pytest.raises(WireError, match="protocol version 1; allowed: 2"):
         decode(bytes(frame))
 
 
 @pytest.mark.parametrize(
     ("message", "says"),
     [
-        (Command(CommandKind.TARGETS, (0.0,) * 6), "joint positions with 6 numbers; allowed: 7"),
-        (OperatorRequest(Operation.MOVE, "x", speed_ratio=0.0), r"allowed: \(0, 1\]"),
-        (OperatorRequest(Operation.MOVE, "x", speed_ratio=1.5), r"allowed: \(0, 1\]"),
+        (Command((0.0,) * 6), "joint positions with 6 numbers; allowed: 7"),
         (OperatorRequest(Operation.HELLO, "x" * 65), "name of 65 bytes; allowed: 64 or less"),
         (OperatorRequest(Operation.HELLO, "\ud800"), "allowed: Unicode"),
         (ObjectPoses((ObjectPose("a", (0.0,) * 3, (0.0,) * 4),) * 17), "allowed: 16 or fewer"),

@@ -22,11 +22,9 @@ from damsel_intera.transport import Addresses, ServerSockets
 from damsel_intera.wire import (
     Activity,
     Command,
-    CommandKind,
     EndpointFrame,
     Header,
     HoldReason,
-    MoveResult,
     Operation,
     OperatorReply,
     OperatorRequest,
@@ -63,8 +61,6 @@ RESTING = State(
     last_sequence=0,
     refused_count=0,
     last_refusal=Refusal.NONE,
-    move_number=0,
-    move_result=MoveResult.NONE,
 )
 
 
@@ -85,6 +81,7 @@ class InteraDouble:
         targets: Every target that moved the arm, with its time.
         mangle: What is really sent for the bytes of a state: none, one or several.
         deaf: Whether commands and requests are ignored.
+        on_request: Called with every request before it is answered.
     """
 
     def __init__(
@@ -96,6 +93,7 @@ class InteraDouble:
         self.operations: list[Operation] = []
         self.mangle: Callable[[bytes], list[bytes]] = lambda data: [data]
         self.deaf = False
+        self.on_request: Callable[[Operation], None] = lambda _: None
         self.follow = True
         self.session = 1 + int(time.monotonic_ns())
         self.clock_offset_s = 0.0
@@ -172,7 +170,7 @@ class InteraDouble:
             header, message = decode(data)
             if self.deaf or not isinstance(message, Command) or not self._lease:
                 continue
-            if header.lease != self._lease or message.kind is not CommandKind.TARGETS:
+            if header.lease != self._lease:
                 continue
             self._fed_s = time.monotonic()
             self.targets.append((self._fed_s, np.array(message.joint_positions)))
@@ -194,6 +192,7 @@ class InteraDouble:
             _, request = decode(data)
             assert isinstance(request, OperatorRequest)
             self.operations.append(request.operation)
+            self.on_request(request.operation)
             lease = 0
             reply = OperatorReply(request.operation, accepted=True, text="done", robot="double")
             if request.operation is Operation.CLAIM:

@@ -122,6 +122,7 @@ def test_training_that_is_not_finished_is_neither_compared_nor_exported(
     (run / "pearl" / "pearl.yaml").write_text("pearl: {environment_steps: 600, wall_seconds: .inf}")
     assert main([*compare, "pearl", "--iterations", "1"]) == 0
     (run / "pearl" / "pearl.yaml").write_text("pearl: 3")
+    capsys.readouterr()
     assert "does not name the budget" in _refused(capsys, *compare, "pearl")
 
 

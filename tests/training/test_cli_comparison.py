@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from damsel.tasks import save_tasks, validation_tasks
 from damsel_training.baselines import PEARL_PRESETS, pearl_cfg
+from damsel_training.checkpoints import load_checkpoint, save_checkpoint
 from damsel_training.cli import main
 from damsel_training.cli_comparison import _METHOD_NAMES, _WORLD_NAMES
 from damsel_training.comparison import METHODS
 from damsel_training.damsel import DamselCfg, prior_components
 from damsel_training.disturbances import DISTURBANCES
 from damsel_training.gmps import without_structure
-from damsel_training.run import PRESETS
+from damsel_training.run import PRESETS, RunFolder
 from damsel_training.stage_times import seconds_by_stage, timed
+from damsel_training.task_expert_stages import expert_steps
 from damsel_training.trajectory_table import read_rows
 from tests.training.conftest import SmokeRun
 
@@ -89,6 +93,55 @@ def test_stages_are_timed_even_if_they_fail(tmp_path: Path) -> None:
     assert [row["stage"] for row in rows] == ["meta", "meta"]
     total = sum(float(row["seconds"]) for row in rows)
     assert seconds_by_stage(tmp_path) == {"meta": pytest.approx(total)}
+
+
+@pytest.mark.slow
+def test_training_that_is_not_finished_is_neither_compared_nor_exported(
+    smoke_run: SmokeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(smoke_run.folder, run)
+    options = ["--preset", "smoke", "--run", str(run)]
+    for stage, entry, value in (
+        ("meta", "iteration", 1),
+        ("gmps", "iteration", 1),
+        ("pearl", "environment_steps", 600),
+    ):
+        path = run / stage / "checkpoint.pt"
+        save_checkpoint(load_checkpoint(path) | {entry: value}, path)
+    (run / "pearl" / "checkpoint.previous.pt").unlink()
+    compare = ["compare", *options, "--output", str(tmp_path / "out"), "--method"]
+    capsys.readouterr()
+    exported = _refused(capsys, "export", *options)
+    assert "is at iteration 1 of 2; run `damsel-train meta` to finish it" in exported
+    compared = _refused(capsys, *compare, "gmps")
+    assert "is at iteration 1 of 2; run `damsel-train gmps` to finish it" in compared
+    compared = _refused(capsys, *compare, "pearl")
+    assert "is at step 600 of 20000; run `damsel-train pearl` to finish it" in compared
+    # With a budget of its own it would have been.
+    (run / "pearl" / "pearl.yaml").write_text("pearl: {environment_steps: 600, wall_seconds: .inf}")
+    assert main([*compare, "pearl", "--iterations", "1"]) == 0
+    (run / "pearl" / "pearl.yaml").write_text("pearl: 3")
+    capsys.readouterr()
+    assert "does not name the budget" in _refused(capsys, *compare, "pearl")
+
+
+@pytest.mark.slow
+def test_steps_that_choose_checkpoints_of_experts_are_counted(smoke_run: SmokeRun) -> None:
+    cfg, folder = PRESETS["smoke"], RunFolder(smoke_run.folder)
+    assert isinstance(cfg.experts, dict)
+    total = 0
+    for family, expert in cfg.experts.items():
+        scores = json.loads((folder.experts / family / "scores.json").read_text())
+        assert expert.evaluation_steps == len(scores) * 2 * 8 * 100
+        total += expert.steps + expert.evaluation_steps
+    assert expert_steps(cfg, folder) == total
+
+
+def test_the_quick_preset_evaluates_its_experts_for_435200_steps() -> None:
+    experts = PRESETS["quick"].experts
+    assert isinstance(experts, dict)
+    assert sum(expert.evaluation_steps for expert in experts.values()) == 435_200
 
 
 @pytest.mark.slow

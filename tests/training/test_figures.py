@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from matplotlib.patches import Rectangle
 
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, is_solved
 from damsel_training.errors import MissingStageError
 from damsel_training.figures import make_figures
+from damsel_training.figures.curves import adaptation_curves
 from damsel_training.figures.page import update_page
-from damsel_training.figures.tables import robustness_table, success_table
+from damsel_training.figures.results import median_seconds
+from damsel_training.figures.style import styled
+from damsel_training.figures.tables import effort_table, robustness_table, success_table
 from damsel_training.figures.variants import make_variants_page
 from damsel_training.trajectory_table import TrajectoryRow, write_rows
 
@@ -126,6 +131,37 @@ def test_the_success_table_by_hand() -> None:
     lines = success_table(rows + _rows("nothing", 0, [4.0])).splitlines()
     assert lines[2].startswith("| DAMSEL | 2 | 50.0% [0.0%, 100.0%] |")
     assert lines[3] == "| do nothing | 1 | 0.0% | 0.0% | 0.0% | 0.0% | 0.0% | 0.0% |"
+
+
+def test_one_seed_has_no_interval() -> None:
+    assert "[" not in success_table(_rows("oracle", 0, [0.3])) + effort_table(
+        _rows("oracle", 0, [0.3])
+    )
+
+
+def test_time_counts_to_the_end_of_a_last_trajectory_that_solves() -> None:
+    """A task that a probe solves by accident is not done before its method is."""
+    assert median_seconds(_rows("damsel", 0, [0.3, 4.0, 0.3]), 0.05) == pytest.approx(15.0)
+    assert median_seconds(_rows("damsel", 0, [0.3, 4.0]), 0.05) == float("inf")
+    assert "| never |" in effort_table(_rows("damsel", 0, [0.3, 4.0]))
+
+
+def test_probes_are_shaded_as_long_as_most_tasks_have_them() -> None:
+    """One probe a task, and a second one of the doors."""
+    rows = [
+        row._replace(stage="probe") if row.family == "door" and row.trajectory == 1 else row
+        for row in _rows("damsel", 0, [4.0, 2.0, 0.3])
+    ]
+    with styled():
+        figure = adaptation_curves(rows)
+        ends = [
+            patch.get_x() + patch.get_width()
+            for axis in figure.axes[::2]
+            for patch in axis.patches
+            if isinstance(patch, Rectangle)
+        ]
+        plt.close(figure)
+    assert ends == pytest.approx([1.5, 2.5, 1.5])
 
 
 def test_the_undisturbed_world_comes_first() -> None:

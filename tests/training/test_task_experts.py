@@ -193,8 +193,10 @@ def test_experts_are_stored_scored_and_told_apart(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(scores) == 3
     assert {row["family"] for row in rows} == {"door"}
-    most = 3 * CFG.trajectories * CFG.rows * CFG.env.horizon
-    assert 0 < environment_steps(list(jobs.values())) <= most
+    trajectories = sum(int(row["trajectories"]) for row in rows)  # each followed by an evaluation
+    assert environment_steps(list(jobs.values())) == (
+        trajectories * (CFG.rows + CFG.evaluation_rows) * CFG.env.horizon
+    )
 
 
 class _Reaching(TaskExperts):

@@ -41,6 +41,7 @@ __all__ = [
     "new_pearl",
     "pearl",
     "pearl_cfg",
+    "trained_pearl_cfg",
     "without_structure",
 ]
 
@@ -61,6 +62,25 @@ PEARL_PRESETS = {
 def pearl_cfg(preset: str) -> PearlCfg:
     """PEARL's hyper-parameters in a preset."""
     return PEARL_PRESETS.get(preset, PearlCfg())
+
+
+def trained_pearl_cfg(preset: str, folder: Path) -> PearlCfg:
+    """A preset's hyper-parameters with the budget that a folder of `pearl` was begun with.
+
+    Raises:
+        InvalidConfigError: the folder does not say which.
+    """
+    path = folder / "pearl.yaml"
+    found = read_yaml(path, "configuration of PEARL", InvalidConfigError)
+    try:
+        budget = found["pearl"]  # type: ignore[index]
+        return dataclasses.replace(
+            pearl_cfg(preset),
+            environment_steps=int(budget["environment_steps"]),
+            wall_seconds=float(budget["wall_seconds"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidConfigError(f"{path} does not name the budget: {error}") from None
 
 
 def gmps_folder(folder: RunFolder) -> RunFolder:

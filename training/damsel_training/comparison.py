@@ -19,7 +19,7 @@ import numpy as np
 from damsel.bundle import Bundle
 from damsel.families import FAMILIES
 from damsel.tasks import Task, training_tasks
-from damsel_training.baselines import gmps_folder, new_pearl, pearl_cfg
+from damsel_training.baselines import gmps_folder, new_pearl, trained_pearl_cfg
 from damsel_training.checkpoints import has_checkpoint, load_checkpoint, resume
 from damsel_training.context_methods import Gmps, Pearl
 from damsel_training.errors import MissingStageError
@@ -32,6 +32,7 @@ from damsel_training.progress import Progress
 from damsel_training.protocol import Setting, evaluate_method
 from damsel_training.run import RunCfg, RunFolder
 from damsel_training.stage_times import seconds_by_stage
+from damsel_training.stages import check_trained
 from damsel_training.task_expert_stages import expert_steps, goal_experts
 from damsel_training.trajectory_table import write_rows
 from damsel_training.workers import cores
@@ -109,6 +110,7 @@ def _damsel(wanted: Comparison, _cfg: RunCfg, folder: RunFolder) -> Method:
 def _gmps(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
     path = gmps_folder(folder).meta / "checkpoint.pt"
     state = load_checkpoint(_required(path, "gmps"))
+    check_trained(state["iteration"], cfg, path, "gmps")
     network = without_structure(cfg.damsel).network
     encoder, policy = Encoder(network), Policy(network)
     encoder.load_state_dict(state["encoder"])
@@ -119,8 +121,14 @@ def _gmps(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
 
 
 def _pearl(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
-    learner = new_pearl(pearl_cfg(cfg.preset), cfg.seed)
-    resume(learner, _required(folder.root / "pearl" / "checkpoint.pt", "pearl"))
+    path = _required(folder.root / "pearl" / "checkpoint.pt", "pearl")
+    learner = new_pearl(trained_pearl_cfg(cfg.preset, path.parent), cfg.seed)
+    resume(learner, path)
+    if not learner.finished:
+        raise MissingStageError(
+            f"{path} is at step {learner.environment_steps} of {learner.cfg.environment_steps}; "
+            "run `damsel-train pearl` to finish it"
+        )
     return Pearl(
         learner.encoder,
         learner.actor,
@@ -211,7 +219,10 @@ def _note_origin(
 
 
 def _environment_steps(method: str, cfg: RunCfg, folder: RunFolder) -> int:
-    """Control steps of simulation that a method's training took, those of its experts included."""
+    """Control steps of simulation that a method's training took, those of its experts included.
+
+    Measurements that choose nothing, such as PEARL's on its training tasks, are left out.
+    """
     experts = expert_steps(cfg, folder)
     a_trajectory = len(training_tasks()) * cfg.damsel.horizon
     collected = 2 * cfg.collect.rollouts * a_trajectory

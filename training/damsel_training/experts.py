@@ -79,6 +79,17 @@ class ExpertCfg:
     buffer_size: int = 300_000
     env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
 
+    @property
+    def evaluation_period(self) -> int:
+        """`evaluate_every` in whole steps of all rows, which is where evaluations happen."""
+        return max(self.evaluate_every // self.env.rows, 1) * self.env.rows
+
+    @property
+    def evaluation_steps(self) -> int:
+        """Control steps that choosing the checkpoint takes, in nominal and disturbed scenes."""
+        evaluations = -(-self.steps // self.evaluation_period)
+        return evaluations * 2 * self.evaluation_goals * self.env.horizon
+
 
 class ExpertScore(NamedTuple):
     """How a deterministic expert does on fixed goals.
@@ -331,9 +342,8 @@ class _Training(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         self.refuse_divergence()
-        rows, steps = self._cfg.env.rows, self._state.steps
-        every = max(self._cfg.evaluate_every // rows, 1) * rows
-        if steps % every == 0 and steps > self._evaluated:
+        steps = self._state.steps
+        if steps % self._cfg.evaluation_period == 0 and steps > self._evaluated:
             self._evaluate()
             self._state.begin_trajectories()
 

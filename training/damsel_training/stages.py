@@ -25,7 +25,7 @@ from damsel_training.run import RunCfg, RunFolder, TaskExpertsCfg, plain
 from damsel_training.task_expert_stages import goal_experts, own_experts, task_experts
 from damsel_training.workers import LocalWorkers, cores
 
-__all__ = ["collect", "experts", "export", "meta"]
+__all__ = ["check_trained", "collect", "experts", "export", "meta"]
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,36 @@ def _iterate(learner: MetaLearner, folder: RunFolder) -> dict[str, float]:
     return {f"loss/{name}": value for name, value in losses.items()} | learner.collect()
 
 
+def check_trained(iteration: int, cfg: RunCfg, path: Path, command: str) -> None:
+    """Refuse a meta-training that is not at its end.
+
+    Args:
+        iteration: how many it has done.
+        cfg: how many it should do.
+        path: its checkpoint.
+        command: of `damsel-train`, that goes on with it.
+
+    Raises:
+        MissingStageError: it is not.
+    """
+    if iteration != cfg.damsel.iterations:
+        raise MissingStageError(
+            f"{path} is at iteration {iteration} of {cfg.damsel.iterations}; "
+            f"run `damsel-train {command}` to finish it"
+        )
+
+
 def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = None) -> Path:
-    """Write the bundle of the newest checkpoint; returns its folder."""
+    """Write the bundle of the finished meta-training; returns its folder.
+
+    Raises:
+        MissingStageError: there is none, or it is not finished.
+    """
     path = folder.meta / "checkpoint.pt"
     learner = MetaLearner(cfg.damsel, training_tasks(), {}, cfg.rng("export"))
     if not resume(learner, path):
         raise MissingStageError(f"no checkpoint at {path}; run `damsel-train meta` first")
+    check_trained(learner.iteration, cfg, path, "meta")
     target = output or folder.bundle
     export_bundle(
         target,

@@ -172,9 +172,9 @@ def own_experts(cfg: RunCfg, folder: RunFolder) -> dict[str, ExpertPolicy]:
 
 
 def expert_steps(cfg: RunCfg, folder: RunFolder) -> int:
-    """Control steps of simulation that the training of a run's experts took."""
+    """Control steps of simulation that a run's experts took: learning and choosing checkpoints."""
     if not isinstance(cfg.experts, TaskExpertsCfg):
-        return sum(expert.steps for expert in cfg.experts.values())
+        return sum(expert.steps + expert.evaluation_steps for expert in cfg.experts.values())
     distillation, practice = cfg.experts.distillation, cfg.experts.practice
     total = 0
     for family in FAMILIES:

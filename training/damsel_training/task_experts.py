@@ -203,11 +203,14 @@ def write_table(jobs: Sequence[TaskExpertJob], path: Path) -> list[ExpertScore]:
 
 
 def environment_steps(jobs: Sequence[TaskExpertJob]) -> int:
-    """Control steps of simulation that the agents of these jobs took."""
-    return sum(
-        _load(job).trajectories * len(job.tasks) * job.cfg.rows * job.cfg.env.horizon
-        for job in jobs
-    )
+    """Control steps of simulation that the agents of these jobs took, evaluations included."""
+    total = 0
+    for job in jobs:
+        cfg, trajectories = job.cfg, _load(job).trajectories
+        evaluations = -(-trajectories // cfg.evaluate_every)
+        rows = trajectories * cfg.rows + evaluations * cfg.evaluation_rows
+        total += rows * len(job.tasks) * cfg.env.horizon
+    return total
 
 
 def _load(job: TaskExpertJob) -> _Result:

@@ -90,7 +90,10 @@ def _section(
         f"{tasks} tasks. The last trajectory of each counts; a method that is done early keeps "
         "what it had. In brackets: 95% intervals, Student's t over seeds.",
         f"### Success\n\n{success_table(rows)}",
-        f"### Distance, time and force\n\n{effort_table(rows)}",
+        "### Distance, time and force\n\nSeconds to a solved end: of the arm's motion, probes "
+        "included and resets not, until the last trajectory of a task has ended. A task that it "
+        "leaves unsolved counts as never.",
+        effort_table(rows),
         f"### Family identification\n\n{confusion_table(rows)}",
         f"### Correlation of the final state with the goal\n\n{correlation_table(rows)}",
         *shown,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -99,7 +100,7 @@ def _means(
                 label=METHOD_NAMES[method],
             )
     _threshold(axis, family)
-    _mark_probes(axis)
+    _mark_probes(axis, rows)
 
 
 def _tasks(
@@ -119,7 +120,7 @@ def _tasks(
             )
     _threshold(axis, family)
     if method == "damsel":
-        _mark_probes(axis)
+        _mark_probes(axis, rows)
 
 
 def _threshold(axis: Axes, family: Family) -> None:
@@ -132,9 +133,23 @@ def _threshold(axis: Axes, family: Family) -> None:
     )
 
 
-def _mark_probes(axis: Axes) -> None:
-    """Shade the trajectories in which DAMSEL probes its families."""
-    axis.axvspan(
-        0.7, len(FAMILIES) + 0.5, color=MUTED, alpha=0.07, linewidth=0, label="DAMSEL probes"
+def _mark_probes(axis: Axes, rows: Sequence[TrajectoryRow]) -> None:
+    """Shade the trajectories in which DAMSEL still probes most of a family's tasks.
+
+    Args:
+        axis: where.
+        rows: of the family.
+    """
+    probes = Counter(
+        (row.seed, row.task) for row in rows if row.method == "damsel" and row.stage == "probe"
     )
     axis.set_xlim(left=0.7)
+    if probes:
+        axis.axvspan(
+            0.7,
+            int(np.median([*probes.values()])) + 0.5,
+            color=MUTED,
+            alpha=0.07,
+            linewidth=0,
+            label="DAMSEL probes (median)",
+        )

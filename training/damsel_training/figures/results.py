@@ -75,16 +75,20 @@ def carried_forward(
 
 
 def median_seconds(rows: Sequence[TrajectoryRow], step_s: float) -> float:
-    """Median robot time to the end of the first trajectory that solves a task; infinite if never.
+    """Median robot time to the end of a last trajectory that solves its task, or infinite.
+
+    An earlier trajectory that happened to solve it, such as a probe, does not count: the method did
+    not know and went on.
 
     Args:
         rows: of one method and seed.
         step_s: duration of a control step, seconds.
+
+    Returns:
+        Seconds, probes included and resets not.
     """
     spent = {row.task: 0.0 for row in rows}
-    solved: dict[int, float] = {}
-    for row in sorted(rows, key=lambda row: row.trajectory):
+    for row in rows:
         spent[row.task] += row.steps * step_s
-        if row.success:
-            solved.setdefault(row.task, spent[row.task])
-    return float(np.median([solved.get(task, np.inf) for task in spent]))
+    solved = {row.task for row in final_rows(rows) if row.success}
+    return float(np.median([time if task in solved else np.inf for task, time in spent.items()]))

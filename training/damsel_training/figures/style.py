@@ -39,7 +39,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         "gmps": "GMPS variant",
         "pearl": "PEARL",
         "nothing": "do nothing",
-        "constant": "best constant",
+        "constant": "expert told best constant",
         "oracle": "oracle",
     }
 )

@@ -39,9 +39,9 @@ def success_table(rows: Sequence[TrajectoryRow]) -> str:
 
 
 def effort_table(rows: Sequence[TrajectoryRow]) -> str:
-    """Final distance, robot time to the first solved trajectory, and contact force."""
+    """Final distance, robot time to a solved end, and contact force."""
     distances = [f"{name}, {family.unit}" for name, family in FAMILIES.items()]
-    lines = [["method", *distances, "median s to solve", "peak force, N"]]
+    lines = [["method", *distances, "median s to a solved end", "peak force, N"]]
     lines += [
         [METHOD_NAMES[method], *_effort(select(rows, method=method))] for method in _methods(rows)
     ]
@@ -61,7 +61,7 @@ def variants_table(variants: Mapping[str, Sequence[TrajectoryRow]]) -> str:
             *_both(lambda name: name),
             *_both(lambda name: f"{name}, strict"),
             *(f"{name}, {family.unit}" for name, family in FAMILIES.items()),
-            "median s to solve",
+            "median s to a solved end",
             "peak force, N",
         ]
     ]
@@ -79,7 +79,7 @@ def _success(rows: Sequence[TrajectoryRow]) -> list[str]:
 
 
 def _effort(rows: Sequence[TrajectoryRow]) -> list[str]:
-    """Final distance by family, seconds to solve and peak force, of one method."""
+    """Final distance by family, seconds to a solved end and peak force, of one method."""
     seeds = by_seed(final_rows(rows))
     cells = []
     for name in FAMILIES:

@@ -68,6 +68,20 @@ def test_a_compiler_named_by_variable_counts_with_its_options(
         requirements.check_compilers()
 
 
+@pytest.mark.parametrize("place", ["/home/ada/damsel", "/opt/c++/lab_2/x@y-1.0/damsel"])
+def test_a_plain_path_will_do(place: str) -> None:
+    requirements.check_place(Path(place))
+
+
+@pytest.mark.parametrize(
+    ("place", "strange"), [("/home/my lab/damsel", "' '"), ("/a,b/jos\u00e9/d", "',', '\u00e9'")]
+)
+def test_a_path_that_the_build_tools_cannot_take_is_named(place: str, strange: str) -> None:
+    with pytest.raises(SetupError) as refused:
+        requirements.check_place(Path(place))
+    assert f"its path has {strange}; allowed: letters" in str(refused.value)
+
+
 def test_missing_headers_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(requirements.sysconfig, "get_path", lambda _: str(tmp_path))
     with pytest.raises(SetupError, match=r"Python\.h\); install them .*python3-dev"):

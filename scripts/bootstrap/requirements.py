@@ -13,10 +13,34 @@ from pathlib import Path
 
 from bootstrap.errors import SetupError
 
-__all__ = ["check_compilers", "check_headers", "check_platform", "check_venv", "usable_cmake"]
+__all__ = [
+    "check_compilers",
+    "check_headers",
+    "check_place",
+    "check_platform",
+    "check_venv",
+    "usable_cmake",
+]
 
 _NEWEST_MINOR = 14
 _OLDEST_CMAKE = (3, 22)
+# Tried: a blank, letters beyond ASCII and several other signs make CMake split the path.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@-]+")
+
+
+def check_place(root: Path) -> None:
+    """Check that ROS 2's build tools can work in this folder.
+
+    Raises:
+        SetupError: If its path has characters that they trip over.
+    """
+    if not _PLAIN_PATH.fullmatch(str(root)):
+        strange = sorted({sign for sign in str(root) if not _PLAIN_PATH.fullmatch(sign)})
+        raise SetupError(
+            f"ROS 2's build tools cannot work in {str(root)!r}: its path has "
+            f"{', '.join(map(repr, strange))}; allowed: letters a to z, digits and . _ + @ - "
+            "(move the clone)"
+        )
 
 
 def check_platform() -> None:

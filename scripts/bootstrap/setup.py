@@ -13,7 +13,12 @@ from bootstrap.console import Console
 from bootstrap.environment import ALL, RUN, Environment
 from bootstrap.errors import SetupError
 from bootstrap.layout import Layout
-from bootstrap.requirements import check_compilers, check_headers, check_platform
+from bootstrap.requirements import (
+    check_compilers,
+    check_headers,
+    check_place,
+    check_platform,
+)
 from bootstrap.ros_source import TESTED_DISTRO, find_ros
 from bootstrap.workspace import build_workspace
 
@@ -50,6 +55,7 @@ def set_up(layout: Layout, *, everything: bool) -> None:
     Raises:
         SetupError: If something is missing or a step fails.
     """
+    check_place(layout.root)
     console = Console(layout.log)
     ros = find_ros(os.environ)
     if ros.sourced_distro is None:

@@ -70,6 +70,7 @@ PARAMETERS = (
 )
 
 _WATCHDOG_PERIOD_S = 0.05
+_BEAT_PERIOD_S = 0.05
 _DIAGNOSTICS_PERIOD_S = 1.0
 _LATE_TICK = 1.2  # periods
 
@@ -121,6 +122,8 @@ class RobotNode(LifecycleNode):
                     "physical arm does not wait"
                 )
             self._attendance = Attendance(self, self._attended, hold=self._hold)
+            # Whatever keeps this node from its work keeps it from this.
+            steady_timer(self, _BEAT_PERIOD_S, self._attended.beat)
         if values["autostart"]:
             self._autostart()
 

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from damsel.errors import RobotError
 from damsel_intera.client import Client
 from damsel_intera.realtime import hurry
-from damsel_ros.backends.arm_motion import ArmMotion, MotionMode
+from damsel_ros.backends.arm_motion import ArmMotion, MotionMode, start_problem
 from damsel_ros.backends.base import JointStates, JointTick
 from damsel_ros.backends.server_talk import ServerTalk
+from damsel_ros.backends.standstill import Standstill
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.backends.tick_clock import TickClock
 
@@ -57,6 +58,7 @@ class ArmLink:
         client: Client,
         motion: ArmMotion,
         guard: StateGuard,
+        standstill: Standstill,
         *,
         period_s: float,
         priority: int,
@@ -67,6 +69,7 @@ class ArmLink:
             client: Connection, used by this object alone from now on.
             motion: What the joints are told.
             guard: Judges the states.
+            standstill: Says whether what was asked for may still be done.
             period_s: Time between ticks.
             priority: Real-time priority of the thread, where permitted; 0 for none.
 
@@ -75,6 +78,7 @@ class ArmLink:
         """
         self._motion = motion
         self._guard = guard
+        self._standstill = standstill
         self._clock = TickClock(period_s)
         self._priority = priority
         self._scheduling = ""
@@ -257,6 +261,7 @@ class ArmLink:
     def _obey(self, wish: Wish) -> None:
         error = ""
         try:
+            _refuse_for(self._standstill.problem())
             if wish is Wish.ENABLE:
                 self._talk.enable()
             else:
@@ -273,17 +278,22 @@ class ArmLink:
                 self._fault = ""
 
     def _take_control(self, wish: Wish) -> None:
-        problem = self.problem()
-        if problem:
-            raise RobotError(problem)
+        _refuse_for(self.problem())
         self._talk.claim()
         with self._lock:
             measured = self._guard.joint_positions
             try:
+                _refuse_for(self._standstill.problem())
                 if wish is Wish.RETURN:
                     self._motion.begin_return(measured)
                 else:
+                    _refuse_for(start_problem(measured))
                     self._motion.begin_stepping(measured)
             except RobotError:
                 self._letting_go = _LettingGo.RELEASE
                 raise
+
+
+def _refuse_for(problem: str) -> None:
+    if problem:
+        raise RobotError(problem)

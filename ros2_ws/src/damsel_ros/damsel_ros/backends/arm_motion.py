@@ -15,13 +15,18 @@ from numpy.typing import NDArray
 
 from damsel.control import ControllerCfg, EndEffectorController
 from damsel.errors import RobotError
+from damsel.kinematics import JOINT_NAMES
 from damsel.return_motion import ReturnCfg, ReturnMotion
+from damsel.scene import HOME_JOINT_POSITIONS
 
-__all__ = ["ArmMotion", "MotionMode"]
+__all__ = ["ArmMotion", "MotionMode", "start_problem"]
 
 Array = NDArray[np.float64]
 
 _AT_REST_RAD_S = 1e-3
+
+# The way back ends within 0.01 rad; the arm may sag as much again when it is let go of there.
+_START_TOLERANCE_RAD = 0.03
 
 
 class MotionMode(Enum):
@@ -31,6 +36,21 @@ class MotionMode(Enum):
     RETURNING = "returning"
     STEPPING = "stepping"
     BRAKING = "braking"
+
+
+def start_problem(joint_positions: Array) -> str:
+    """Why no trajectory may begin at joints (7,), radians, in one line; empty if one may.
+
+    Elsewhere the first step would turn the tool straight down at full speed.
+    """
+    off = np.abs(joint_positions - HOME_JOINT_POSITIONS)
+    worst = int(np.argmax(off))
+    if off[worst] <= _START_TOLERANCE_RAD:
+        return ""
+    return (
+        f"the arm is not at its start: {JOINT_NAMES[worst]} is {off[worst]:.3f} rad off (allowed: "
+        f"{_START_TOLERANCE_RAD:g} rad); put it back or ask for another reset"
+    )
 
 
 class ArmMotion:

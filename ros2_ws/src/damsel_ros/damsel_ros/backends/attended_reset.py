@@ -1,7 +1,7 @@
 """A reset with a person in it: the arm goes back, the person puts the objects back and says so.
 
 Polled, never waiting. The arm has been let go of while hands are in its workspace: the server
-holds it and takes no targets.
+holds it and takes no targets. It must not have been moved when they have done.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from enum import Enum
 from damsel.errors import RobotError, RobotTimeoutError
 from damsel.perception import ObjectPoses, misplaced
 from damsel_ros.backends.arm_link import ArmLink, Wish
-from damsel_ros.backends.arm_motion import MotionMode
+from damsel_ros.backends.arm_motion import MotionMode, start_problem
+from damsel_ros.backends.standstill import Standstill
 
 __all__ = ["AttendedReset", "ResetStage"]
 
@@ -40,6 +41,7 @@ class AttendedReset:
         self,
         link: ArmLink,
         poses: ObjectPoses,
+        standstill: Standstill,
         *,
         placement_tolerance_m: float,
         confirm_timeout_s: float,
@@ -49,11 +51,13 @@ class AttendedReset:
         Args:
             link: The arm.
             poses: The objects.
+            standstill: Says whether what was asked for may still be done.
             placement_tolerance_m: How far from its start an object may be.
             confirm_timeout_s: How long a person has.
         """
         self._link = link
         self._poses = poses
+        self._standstill = standstill
         self._tolerance_m = placement_tolerance_m
         self._confirm_timeout_s = confirm_timeout_s
         self._asked_s = 0.0
@@ -69,10 +73,13 @@ class AttendedReset:
         """Begin a reset, whatever the arm was doing.
 
         Raises:
-            RobotError: If the arm must not move.
+            RobotError: If the arm must not move, or this process stood still just now.
         """
         self.stage = ResetStage.NONE
-        problem = self._link.fault or self._link.problem()
+        fault, stood_still = self._link.fault, self._standstill.problem()
+        if stood_still and not fault:
+            raise RobotError(stood_still)
+        problem = fault or self._link.problem()
         if problem:
             raise RobotError(f"{problem}; make it safe, then call service robot/enable")
         self._link.brake()
@@ -97,7 +104,7 @@ class AttendedReset:
 
     def _poll(self, now_s: float) -> str:
         link = self._link
-        failure = link.fault or link.wish_error
+        failure = link.fault or self._standstill.problem() or link.wish_error
         if failure and self.stage is not ResetStage.DONE:
             raise RobotError(failure)
         if self.stage is ResetStage.STOPPING and not link.busy:
@@ -128,11 +135,16 @@ class AttendedReset:
         """Take somebody's word that the objects are back, and look.
 
         Raises:
-            RobotError: If nobody was asked, or an object is not seen where it starts.
+            RobotError: If nobody was asked, this process stood still just now, the arm was moved,
+                or an object is not seen where it starts.
         """
         if self.stage is not ResetStage.ASKING:
             raise RobotError("nothing is to be confirmed now: no reset waits for it")
-        self._refused = self._objects_problem(now_s)
+        self._refused = (
+            self._standstill.problem()
+            or start_problem(self._link.measured()[0])
+            or self._objects_problem(now_s)
+        )
         if self._refused:
             raise RobotError(self._refused)
         self._poses.jumps_allowed = False

@@ -179,6 +179,14 @@ class AttendedRobot(Robot, Protocol):
     Nothing here blocks; what takes time is asked for and then polled.
     """
 
+    def beat(self) -> None:
+        """Say that whoever asks for things does not stand still.
+
+        Called many times in half a second. When it was not, nothing is done of what was asked for
+        before, and nothing that comes in the next half second, because it may have waited.
+        """
+        ...
+
     @property
     def fault(self) -> str:
         """Why the arm must not move until it is enabled anew, in one line; empty if it may."""
@@ -190,7 +198,11 @@ class AttendedRobot(Robot, Protocol):
         ...
 
     def enable(self) -> None:
-        """Begin to enable the arm, clearing faults and every earlier target."""
+        """Begin to enable the arm, clearing faults and every earlier target.
+
+        Raises:
+            RobotError: If this process stood still just now.
+        """
         ...
 
     def pending_enable(self) -> str:
@@ -201,7 +213,8 @@ class AttendedRobot(Robot, Protocol):
         """Say that the objects are back.
 
         Raises:
-            RobotError: If nobody was asked, or an object is not where it starts.
+            RobotError: If nobody was asked, this process stood still just now, or the arm or an
+                object is not where it starts.
         """
         ...
 

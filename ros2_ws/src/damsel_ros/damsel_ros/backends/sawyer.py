@@ -22,6 +22,7 @@ from damsel_ros.backends.base import AppliedStep, JointStates, JointTick, RobotD
 from damsel_ros.backends.pose_clock import PoseClock
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
 from damsel_ros.backends.server_talk import connect_client
+from damsel_ros.backends.standstill import Standstill
 from damsel_ros.backends.state_guard import StateGuard
 
 __all__ = ["SawyerBackend"]
@@ -54,6 +55,7 @@ class SawyerBackend:
         self._poses = ObjectPoses(cfg.perception)
         self._pose_clocks = {name: PoseClock() for name in OBJECT_NAMES}
         self._refused_pose = ""
+        self._standstill = Standstill()
         self._open_link: ArmLink | None = None
         self._open_reset: AttendedReset | None = None
 
@@ -77,16 +79,20 @@ class SawyerBackend:
                 client,
                 motion,
                 StateGuard(cfg.guard),
+                self._standstill,
                 period_s=self._controller_cfg.safety.tick_period_s,
                 priority=cfg.realtime_priority,
             )
         except RobotError:
             client.close()
             raise
+        # Connecting may take its time.
+        self._standstill.forget()
         self._open_link = link
         self._open_reset = AttendedReset(
             link,
             self._poses,
+            self._standstill,
             placement_tolerance_m=cfg.placement_tolerance_m,
             confirm_timeout_s=cfg.confirm_timeout_s,
         )
@@ -149,6 +155,10 @@ class SawyerBackend:
 
     # An attended robot
 
+    def beat(self) -> None:
+        """Say that whoever asks for things does not stand still."""
+        self._standstill.beat()
+
     @property
     def fault(self) -> str:
         """Why the arm must not move until it is enabled anew; empty if it may."""
@@ -165,6 +175,9 @@ class SawyerBackend:
         """Begin to enable the arm, clearing faults and every earlier target."""
         self._reset.cancel()
         self._link.brake()
+        stood_still = self._standstill.problem()
+        if stood_still:
+            raise RobotError(stood_still)
         self._link.wish(Wish.ENABLE)
 
     def pending_enable(self) -> str:

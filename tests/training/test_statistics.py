@@ -62,12 +62,12 @@ def test_the_last_trajectory_of_each_task_counts() -> None:
     assert sorted(row.distance for row in final_rows(rows)) == [0.1, 0.2, 0.4]
 
 
-def test_time_counts_to_the_first_solved_trajectory() -> None:
-    solved_late = [_row(0, 0, 0.2), _row(0, 1, 0.01), _row(0, 2, 0.2)]
+def test_time_counts_to_a_solved_end_and_not_to_an_accident() -> None:
+    solved_late = [_row(0, 0, 0.2), _row(0, 1, 0.01), _row(0, 2, 0.01)]
     solved_at_once = [_row(1, 0, 0.01)]
-    never = [_row(2, 0, 0.3)]
-    assert median_seconds([*solved_late, *solved_at_once, *never], 0.05) == 10.0
-    assert median_seconds(never, 0.05) == np.inf
+    by_accident = [_row(2, 0, 0.3), _row(2, 1, 0.01), _row(2, 2, 0.3)]
+    assert median_seconds([*solved_late, *solved_at_once, *by_accident], 0.05) == 15.0
+    assert median_seconds(by_accident, 0.05) == np.inf
     short = [_row(0, 0, 0.2, steps=30), _row(0, 1, 0.01)]
     assert median_seconds(short, 0.05) == pytest.approx(6.5)
 

@@ -12,6 +12,7 @@ import zmq
 
 from damsel_intera.errors import RefusedError, WireError
 from damsel_intera.keys import Key
+from damsel_intera.reasons import TOWARDS_MOTION
 from damsel_intera.transport import Addresses, no_answer, open_socket
 from damsel_intera.wire import (
     Command,
@@ -27,7 +28,6 @@ from damsel_intera.wire import (
 __all__ = ["Client"]
 
 _ENABLE_TIMEOUT_S = 15.0  # the vendor allows five seconds for each of reset and enable
-_AGEING = frozenset({Operation.CLAIM, Operation.ENABLE})
 _HEARD_S = 0.5
 
 
@@ -212,7 +212,7 @@ class Client:
         self.lease_number = 0
 
     def _request(self, operation: Operation, timeout_s: float) -> OperatorReply:
-        if operation in _AGEING and time.monotonic() - self._heard_s > _HEARD_S:
+        if operation in TOWARDS_MOTION and time.monotonic() - self._heard_s > _HEARD_S:
             # The server tells by its own clock how old the request is. If it is another start of
             # the server that answers, it will refuse what follows.
             self._hear(self._ask(Operation.HELLO, timeout_s)[0])

@@ -9,7 +9,7 @@ from typing import Callable, NamedTuple, Tuple
 from damsel_intera.errors import InteraError, RefusedError, WireError
 from damsel_intera.logbook import Logbook
 from damsel_intera.operator_messages import NAME_BYTES, TEXT_BYTES
-from damsel_intera.reasons import HoldReason, Operation
+from damsel_intera.reasons import TOWARDS_MOTION, HoldReason, Operation
 from damsel_intera.robot import RobotPort
 from damsel_intera.supervisor import Supervisor
 from damsel_intera.wire import Header, OperatorReply, OperatorRequest, decode, encode
@@ -19,8 +19,6 @@ __all__ = ["Operations"]
 Envelope = Tuple[bytes, ...]
 Answer = Tuple[Envelope, bytes]
 
-# These lead to motion, which nobody may expect any more if they come late.
-_TOWARDS_MOTION = frozenset({Operation.CLAIM, Operation.ENABLE})
 # The vendor allows five seconds for each of reset and enable.
 _LONGEST_ENABLE_S = 16.0
 # Always towards less motion, so whoever can reach the port may ask without a greeting.
@@ -78,7 +76,7 @@ class Operations:
                 envelope, operation, "of another start of the server; allowed: greet it first"
             )
         age_s = now_s - message.seen_monotonic_s
-        if operation in _TOWARDS_MOTION and not 0 <= age_s <= self._supervisor.cfg.request_s:
+        if operation in TOWARDS_MOTION and not 0 <= age_s <= self._supervisor.cfg.request_s:
             return self._refusal(
                 envelope,
                 operation,

@@ -9,6 +9,7 @@ from enum import IntEnum
 
 __all__ = [
     "LATCHED",
+    "TOWARDS_MOTION",
     "Activity",
     "EndpointFrame",
     "HoldReason",
@@ -41,6 +42,10 @@ class Operation(IntEnum):
     ENABLE = 4  # clear faults and old targets, switch the motors on
     STOP = 5  # switch the motors off; needs no session
     HOLD = 6  # end whatever the arm does; needs no session
+
+
+# Nobody may expect these any more if they come late.
+TOWARDS_MOTION = frozenset({Operation.CLAIM, Operation.ENABLE})
 
 
 class HoldReason(IntEnum):

@@ -24,7 +24,8 @@ __all__ = [
 
 _NEWEST_MINOR = 14
 _OLDEST_CMAKE = (3, 22)
-# Tried: a blank, letters beyond ASCII and several other signs make CMake split the path.
+# Tried: a blank or a letter beyond ASCII makes CMake split the path, a comma or "=~" in it breaks
+# the build, + and @ do not.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@-]+")
 
 

@@ -16,7 +16,7 @@ from bootstrap.environment import Environment
 from bootstrap.errors import SetupError
 from bootstrap.layout import Layout
 from bootstrap.ros_source import RosSource, find_ros, without_ros
-from bootstrap.setup import main
+from bootstrap.setup import main, set_up
 from bootstrap.stamps import Stamps, digest_of_files
 from bootstrap.workspace import mend_include_paths
 
@@ -80,6 +80,13 @@ def test_a_path_that_the_build_tools_cannot_take_is_named(place: str, strange: s
     with pytest.raises(SetupError) as refused:
         requirements.check_place(Path(place))
     assert f"its path has {strange}; allowed: letters" in str(refused.value)
+
+
+def test_nothing_is_set_up_in_such_a_place(tmp_path: Path) -> None:
+    place = tmp_path / "my lab"
+    with pytest.raises(SetupError, match="its path has ' '"):
+        set_up(Layout(place), everything=False)
+    assert not place.exists()
 
 
 def test_missing_headers_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

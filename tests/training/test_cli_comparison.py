@@ -15,7 +15,8 @@ from damsel_training.checkpoints import load_checkpoint, save_checkpoint
 from damsel_training.cli import main
 from damsel_training.cli_comparison import _METHOD_NAMES, _WORLD_NAMES
 from damsel_training.comparison import METHODS
-from damsel_training.damsel import DamselCfg, prior_components
+from damsel_training.damsel import prior_components
+from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.disturbances import DISTURBANCES
 from damsel_training.gmps import without_structure
 from damsel_training.run import PRESETS, RunFolder

@@ -142,6 +142,14 @@ def test_a_task_that_only_a_probe_solves_is_never_solved() -> None:
     assert "| never |" in effort_table(_rows("damsel", 0, [0.3, 4.0]))
 
 
+def test_force_is_the_mean_of_the_seeds_peaks_and_that_of_the_worst() -> None:
+    rows = [
+        *(row._replace(peak_force=10.0 + row.trajectory) for row in _rows("damsel", 0, [4.0, 0.3])),
+        *(row._replace(peak_force=30.0 + row.trajectory) for row in _rows("damsel", 1, [4.0, 0.3])),
+    ]
+    assert effort_table(rows).endswith("| 21.0 [0.0, 148.1] | 31.0 |")
+
+
 def test_probes_are_shaded_as_long_as_most_tasks_have_them() -> None:
     """One probe a task, and a second one of the doors."""
     rows = [

@@ -15,7 +15,8 @@ from damsel.bundle import Bundle
 from damsel.errors import InvalidBundleError
 from damsel.families import FAMILIES
 from damsel.tasks import Task
-from damsel_training.damsel import DamselCfg, MetaLearner, prior_components
+from damsel_training.damsel import MetaLearner, prior_components
+from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.dataset import CollectCfg, ExpertDataset, Teacher, collect_dataset
 from damsel_training.errors import DivergedError, InvalidDatasetError
 from damsel_training.export import export_bundle

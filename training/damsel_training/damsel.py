@@ -9,7 +9,6 @@ context imitates a probe that tells goals apart; and observations are noisy, phy
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,107 +17,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from damsel.adaptation import INFERENCE_PERIOD
-from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.observation import ACTION_DIM, OBSERVATION_DIM
 from damsel.tasks import Task, goal_reward
 from damsel_sim.arm_parameters import NOMINAL_ARM, apply_arm
 from damsel_sim.physics import TabletopPhysics, load_model
-from damsel_sim.randomisation import RandomisationCfg, randomised_models
-from damsel_training.bounds import require_counts, require_shares
+from damsel_sim.randomisation import randomised_models
+from damsel_training.augmentation import SHIFTED_CONTEXT, SHIFTED_OBSERVATION, Augmentation
 from damsel_training.buffers import GOAL_DIM, Steps, TrajectoryBuffer
+from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.dataset import ExpertDataset, ExpertPolicy
 from damsel_training.errors import DivergedError
 from damsel_training.networks import DynamicsModel, Encoder, NetworkCfg, Policy
 from damsel_training.probes import probe_goal
 from damsel_training.rollouts import Rollouts, roll_out
 
-__all__ = ["DamselCfg", "MetaLearner", "prior_components"]
+__all__ = ["MetaLearner", "prior_components"]
 
 Array = NDArray[np.float64]
 Array32 = NDArray[np.float32]
 IntArray = NDArray[np.int64]
-
-# What a shift (2,) in x and y adds to an observation and to a transition.
-_SHIFTED_OBSERVATION = np.tile(np.eye(2, 3), OBSERVATION_DIM // 3)
-_SHIFTED_CONTEXT = np.concatenate(
-    [_SHIFTED_OBSERVATION, np.zeros((2, ACTION_DIM + 1)), _SHIFTED_OBSERVATION], axis=1
-)
-
-
-@dataclass(frozen=True)
-class DamselCfg:
-    """Hyper-parameters.
-
-    Attributes:
-        iterations: outer iterations (lines 5-24).
-        collect_rounds: K of line 9: trajectories a task and iteration, the probe included.
-        training_steps: gradient steps an iteration (line 15).
-        task_batch: tasks of each family in a gradient step (M of line 16, by family).
-        context_size: transitions drawn for one context (line 17).
-        expert_size: expert states drawn a task and step (line 18).
-        probe_size: probe states drawn a task and step for the empty context.
-        hindsight: part of the contexts, and of the tasks that data are collected for, whose goal
-            is another one of the family's range; 0 trains on the given tasks alone.
-        dagger: whether states that the policy visits join D_i*; without, it holds only what the
-            experts visited.
-        candidates: trajectories compared for each expert state; see `TrajectoryBuffer`.
-        kept_iterations: how many iterations' trajectories the buffers B_i keep.
-        kept_states: how many trajectories a task D_i* keeps.
-        observation_noise_m: most noise in an observation; see `MetaLearner.noise_strength`.
-        largest_shift_m: how far table and objects may stand off their place, in x and in y, in half
-            of the contexts with their expert states; the arm's own coordinates shift with them.
-        randomised: part of the tasks that are collected under randomised physics.
-        randomisation: how those differ.
-        probe_weight: weight of imitating the probes' experts under an empty context.
-        model_weight: weight of L^model.
-        constraint_weight: weight of L^constraint.
-        model_size: transitions of a context that L^model is taken over.
-        learning_rate: of Adam at the start; falls to a twentieth along a cosine.
-        learned_components: whether the prior components are trained as well, from where they
-            would be fixed.
-        horizon: control steps of a trajectory.
-        network: sizes of the networks.
-    """
-
-    iterations: int = 24
-    collect_rounds: int = 4
-    training_steps: int = 600
-    task_batch: int = 10
-    context_size: int = 96
-    expert_size: int = 32
-    probe_size: int = 8
-    hindsight: float = 0.5
-    dagger: bool = True
-    candidates: int = 4
-    kept_iterations: int = 6
-    kept_states: int = 80
-    observation_noise_m: float = 0.005
-    largest_shift_m: float = 0.025
-    randomised: float = 0.5
-    randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
-    probe_weight: float = 1.0
-    model_weight: float = 0.2
-    constraint_weight: float = 0.01
-    model_size: int = 32
-    learning_rate: float = 1e-3
-    learned_components: bool = False
-    horizon: int = 100
-    network: NetworkCfg = field(default_factory=NetworkCfg)
-
-    def __post_init__(self) -> None:
-        """Refuse what could not be trained."""
-        require_counts(
-            self,
-            *("iterations", "training_steps", "task_batch", "horizon", "kept_iterations"),
-            *("context_size", "expert_size", "probe_size", "model_size", "candidates"),
-            "kept_states",
-        )
-        require_shares(self, "hindsight", "randomised")
-        if self.collect_rounds < 2:
-            raise InvalidConfigError(
-                f"collect_rounds is {self.collect_rounds}; allowed: from 2, a probe and an attempt"
-            )
 
 
 def prior_components(cfg: NetworkCfg) -> dict[str, Array]:
@@ -141,6 +59,7 @@ class MetaLearner:
         self.tasks = list(tasks)
         self._experts = experts
         self.rng = rng
+        self.augmentation = Augmentation(cfg.observation_noise_m, cfg.largest_shift_m, rng)
         self._goals = np.stack([_padded(task.goal) for task in self.tasks])
         self._family = np.array([task.family for task in self.tasks])
         self._of_family = {
@@ -295,9 +214,9 @@ class MetaLearner:
         steps, goals = self._buffers.sample_contexts(tasks, cfg.context_size, self.rng)  # line 17
         elsewhere = self.rng.random(len(tasks)) < cfg.hindsight
         goals = np.where(elsewhere[:, None], self._other_goals(family), goals)
-        context = self._context(self._noisy_steps(steps), family, goals)
-        shift = self._shifts(len(tasks))
-        context = context + _tensor(shift @ _SHIFTED_CONTEXT)[:, None]
+        context = self._context(self.augmentation.noisy_steps(steps), family, goals)
+        shift = self.augmentation.shifts(len(tasks))
+        context = context + _tensor(shift @ SHIFTED_CONTEXT)[:, None]
         latents = self.encoder(context, component)
         # Lines 18-20. The expert of a goal knows what to do in any state of its family.
         relatives = np.stack([self._of_family[name] for name in family])
@@ -355,34 +274,12 @@ class MetaLearner:
         The policy sees the states through noise and shifted; the expert that it imitates saw them
         as they are. What to do does not change when all of the scene moves, arm included.
         """
-        seen = states + self._noise(states.shape) + (shift @ _SHIFTED_OBSERVATION)[:, None]
+        seen = (
+            states + self.augmentation.noise(states.shape) + (shift @ SHIFTED_OBSERVATION)[:, None]
+        )
         predicted = self.policy(_tensor(seen), latents[:, None].expand(-1, states.shape[1], -1))
         error: Tensor = ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
         return error
-
-    def _shifts(self, rows: int) -> Array:
-        """How far each row's scene is shifted in x and y, (rows, 2) in metres; half are not."""
-        most = self.cfg.largest_shift_m
-        shift = self.rng.uniform(-most, most, (rows, 2))
-        shift[self.rng.random(rows) < 0.5] = 0.0
-        return shift
-
-    def _noise(self, shape: tuple[int, ...]) -> Array:
-        """Noise in metres of observations (M, ..., 12), of another strength in each row."""
-        scale = self.noise_strength(shape[0])
-        strength = scale.reshape(-1, *[1] * (len(shape) - 1))
-        noise: Array = strength * self.rng.standard_normal(shape, dtype=np.float32)
-        return noise
-
-    def _noisy_steps(self, steps: Steps) -> Steps:
-        before, after = np.moveaxis(
-            self._noise((len(steps.before), 2, *steps.before.shape[1:])), 1, 0
-        )
-        return Steps(
-            (steps.before + before).astype(np.float32),
-            steps.action,
-            (steps.after + after).astype(np.float32),
-        )
 
     def _context(self, steps: Steps, family: NDArray[np.str_], goals: Array) -> Tensor:
         """Transitions (M, N, 28) with the rewards that the goals would give."""
@@ -393,15 +290,6 @@ class MetaLearner:
             goal = goals[rows, None, : kind.goal_dim]
             rewards[rows, :, 0] = goal_reward(kind, steps.after[rows], goal)
         return _tensor(np.concatenate([steps.before, steps.action, rewards, steps.after], axis=-1))
-
-    def noise_strength(self, rows: int) -> Array:
-        """Standard deviations (rows,) of observation noise, metres: none in half of the rows.
-
-        Where all rows are noisy the policy stalls in a simulation without noise: the mean of what
-        the states around a contact ask for may be to stay.
-        """
-        strength = self.rng.uniform(0.0, self.cfg.observation_noise_m, rows)
-        return np.where(self.rng.random(rows) < 0.5, 0.0, strength)
 
     def context_under_way(self) -> Steps:
         """What every task has gathered so far in this iteration, (tasks, N, ...)."""
@@ -442,9 +330,8 @@ class _Agent:
     """
 
     def __init__(self, learner: MetaLearner, goals: Array, *, probing: bool) -> None:
-        rows = len(learner.tasks)
         self._learner, self._goals, self._probing = learner, goals, probing
-        self._noise_m = learner.noise_strength(rows)[:, None]
+        self._noise_m = learner.augmentation.noise_strength(len(learner.tasks))
         self._seen: list[Array] = []
         self._actions: list[Array] = []
         if probing:
@@ -456,7 +343,7 @@ class _Agent:
 
     def act(self, observation: Array) -> Array:
         """Actions (tasks, 3) for observations (tasks, 12)."""
-        self._seen.append(self._look(observation[:, None])[:, 0])
+        self._seen.append(self._look(observation))
         steps = len(self._actions)
         if not self._probing and steps and steps % INFERENCE_PERIOD == 0:
             seen = np.stack(self._seen, axis=1)
@@ -470,9 +357,7 @@ class _Agent:
         self._actions.append(action)
 
     def _look(self, observation: NDArray[np.floating[Any]]) -> Array:
-        noise = self._learner.rng.standard_normal(observation.shape)
-        seen: Array = observation + self._noise_m[:, None] * noise
-        return seen
+        return self._learner.augmentation.look(observation, self._noise_m)
 
 
 def _padded(values: Sequence[float]) -> Array:

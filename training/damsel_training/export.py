@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from damsel.bundle import Bundle, BundleMetadata, Normalisation, write_bundle
 from damsel.control import ControllerCfg
 from damsel.observation import OBSERVATION_DIM, TRANSITION_DIM
-from damsel_training.damsel import DamselCfg
+from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.errors import DivergedError
 from damsel_training.networks import (
     CONTEXT_CENTRE,

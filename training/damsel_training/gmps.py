@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from damsel_training.buffers import Steps
-from damsel_training.damsel import DamselCfg, MetaLearner
+from damsel_training.damsel import MetaLearner
+from damsel_training.damsel_cfg import DamselCfg
 
 __all__ = ["GmpsLearner", "without_structure"]
 

@@ -33,7 +33,7 @@ from damsel.families import FAMILIES
 from damsel.safe_yaml import read_yaml
 from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.randomisation import RandomisationCfg
-from damsel_training.damsel import DamselCfg
+from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.dataset import CollectCfg
 from damsel_training.distillation import DistillationCfg
 from damsel_training.errors import RunInUseError

@@ -27,6 +27,7 @@ __all__ = [
 
 _STEP_S = 0.05
 _DASH = "–"
+_FORCES = ("peak force, N", "worst seed's, N")
 
 
 def success_table(rows: Sequence[TrajectoryRow]) -> str:
@@ -41,7 +42,7 @@ def success_table(rows: Sequence[TrajectoryRow]) -> str:
 def effort_table(rows: Sequence[TrajectoryRow]) -> str:
     """Final distance, robot time to a solved end, and contact force."""
     distances = [f"{name}, {family.unit}" for name, family in FAMILIES.items()]
-    lines = [["method", *distances, "median s to a solved end", "peak force, N"]]
+    lines = [["method", *distances, "median s to a solved end", *_FORCES]]
     lines += [
         [METHOD_NAMES[method], *_effort(select(rows, method=method))] for method in _methods(rows)
     ]
@@ -62,7 +63,7 @@ def variants_table(variants: Mapping[str, Sequence[TrajectoryRow]]) -> str:
             *_both(lambda name: f"{name}, strict"),
             *(f"{name}, {family.unit}" for name, family in FAMILIES.items()),
             "median s to a solved end",
-            "peak force, N",
+            *_FORCES,
         ]
     ]
     lines += [[title, *_success(rows), *_effort(rows)] for title, rows in variants.items()]
@@ -91,8 +92,13 @@ def _effort(rows: Sequence[TrajectoryRow]) -> list[str]:
         cells.append(_number(mean_interval(each, low=0.0)) if each else _DASH)
     seconds = float(np.median([median_seconds(one, _STEP_S) for one in by_seed(rows).values()]))
     cells.append(f"{seconds:.0f}" if np.isfinite(seconds) else "never")
-    cells.append(f"{max(row.peak_force for row in rows):.1f}")
-    return cells
+    return cells + _forces(rows)
+
+
+def _forces(rows: Sequence[TrajectoryRow]) -> list[str]:
+    """The largest contact force of a seed, in the mean over seeds and of the worst one."""
+    peaks = [max(row.peak_force for row in one) for one in by_seed(rows).values()]
+    return [_number(mean_interval(peaks, low=0.0), 1), f"{max(peaks):.1f}"]
 
 
 def confusion_table(rows: Sequence[TrajectoryRow]) -> str:
@@ -143,7 +149,7 @@ def robustness_table(rows: Sequence[TrajectoryRow], method: str) -> str:
             *_both(lambda name: name),
             *_both(lambda name: f"{name}, strict"),
             "identified",
-            "peak force, N",
+            *_FORCES,
         ]
     ]
     for world in worlds:
@@ -151,8 +157,7 @@ def robustness_table(rows: Sequence[TrajectoryRow], method: str) -> str:
         cells = [world.replace("_", " "), *_success(here)]
         inferred = [row.inferred == row.family for row in final_rows(here) if row.inferred]
         cells.append(f"{np.mean(inferred):.1%}" if inferred else _DASH)
-        cells.append(f"{max(row.peak_force for row in here):.1f}")
-        lines.append(cells)
+        lines.append(cells + _forces(here))
     return _markdown(lines)
 
 
@@ -182,10 +187,9 @@ def _percent(interval: Interval | None) -> str:
     return f"{interval.mean:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
-def _number(interval: Interval) -> str:
-    if not np.isfinite(interval.low):
-        return f"{interval.mean:.4f}"
-    return f"{interval.mean:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
+def _number(interval: Interval, digits: int = 4) -> str:
+    mean, low, high = (f"{value:.{digits}f}" for value in interval)
+    return f"{mean} [{low}, {high}]" if np.isfinite(interval.low) else mean
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> str:

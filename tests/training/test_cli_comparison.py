@@ -120,11 +120,13 @@ def test_training_that_is_not_finished_is_neither_compared_nor_exported(
     compared = _refused(capsys, *compare, "pearl")
     assert "is at step 600 of 20000; run `damsel-train pearl` to finish it" in compared
     # With a budget of its own it would have been.
-    (run / "pearl" / "pearl.yaml").write_text("pearl: {environment_steps: 600, wall_seconds: .inf}")
+    begun = run / "pearl" / "pearl.yaml"
+    begun.write_text(begun.read_text().replace("steps: 20000", "steps: 600"))
     assert main([*compare, "pearl", "--iterations", "1"]) == 0
-    (run / "pearl" / "pearl.yaml").write_text("pearl: 3")
-    capsys.readouterr()
-    assert "does not name the budget" in _refused(capsys, *compare, "pearl")
+    for spoilt in ("pearl: 3", "pearl: {environment_steps: 600}"):
+        begun.write_text(spoilt)
+        capsys.readouterr()
+        assert "is no configuration of PEARL" in _refused(capsys, *compare, "pearl")
 
 
 @pytest.mark.slow

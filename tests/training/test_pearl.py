@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ import torch
 from damsel.errors import InvalidConfigError
 from damsel.tasks import Task
 from damsel_training.errors import DivergedError
-from damsel_training.pearl import Pearl, PearlCfg
+from damsel_training.expert_reward import reward_terms
+from damsel_training.pearl import Pearl
 from damsel_training.pearl_buffers import TaskRing
+from damsel_training.pearl_cfg import PearlCfg
 from damsel_training.pearl_networks import PearlNetworkCfg
 
 TASKS = [Task("push", (0.17, -0.04)), Task("door", (0.62,)), Task("drawer", (0.1,))]
@@ -70,11 +73,31 @@ def test_time_is_a_budget_too() -> None:
 def test_contexts_hold_the_robots_reward_and_experience_the_dense_one() -> None:
     learner = _learner()
     learner.collect()
+    every = np.arange(3)
     # Nothing moves an object in six steps from home: the robot is paid nothing.
-    rewards = learner._contexts._rows[:, : len(learner._contexts), 15]
-    np.testing.assert_array_equal(rewards, 0.0)
-    dense = learner._experience._rows[:, : len(learner._experience), 15]
-    assert (dense != 0.0).all()
+    context = learner._context(every, learner._goals)
+    assert context.shape == (3, 6, 28)
+    assert not context[..., 15].any()
+    experience = learner._experience.sample(every, 5, np.random.default_rng(0))
+    dense = learner._dense_rewards(experience, learner._family, learner._goals)
+    for row, task in enumerate(TASKS):
+        _, action, force, after = np.split(experience[row].astype(float), [12, 15, 16], axis=1)
+        terms = reward_terms(
+            CFG.reward, task.family, after, np.tile(task.goal, (5, 1)), action, force[:, 0]
+        )
+        np.testing.assert_allclose(dense[row], sum(terms.values()))
+
+
+def test_hindsight_teaches_other_goals() -> None:
+    """All else being equal: what is collected is the same, what is learned is not."""
+    plain, relabelled = _learner(), _learner(cfg=dataclasses.replace(CFG, hindsight=1.0))
+    for learner in (plain, relabelled):
+        learner.collect()
+    np.testing.assert_array_equal(plain._experience._rows, relabelled._experience._rows)
+    assert torch.equal(_weights(plain), _weights(relabelled))
+    for learner in (plain, relabelled):
+        learner.train()
+    assert not torch.equal(_weights(plain), _weights(relabelled))
 
 
 def test_what_is_done_under_the_posterior_stays_out_of_contexts() -> None:
@@ -151,7 +174,9 @@ def test_a_diverging_loss_stops_the_training() -> None:
         learner.train()
 
 
-@pytest.mark.parametrize("changes", [{"updates": 0}, {"start_above": 0.9, "start_at_object": 0.2}])
+@pytest.mark.parametrize(
+    "changes", [{"updates": 0}, {"hindsight": 2.0}, {"start_above": 0.9, "start_at_object": 0.2}]
+)
 def test_what_could_not_be_trained_is_refused(changes: dict[str, float]) -> None:
     with pytest.raises(InvalidConfigError, match="allowed: from"):
         PearlCfg(**changes)  # type: ignore[arg-type]

@@ -13,12 +13,13 @@ import dataclasses
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import yaml
 
-from damsel.errors import InvalidConfigError
+from damsel.errors import InvalidConfigError, brief
 from damsel.families import FAMILIES
 from damsel.safe_yaml import read_yaml
 from damsel.tasks import training_tasks
@@ -28,7 +29,8 @@ from damsel_training.errors import DivergedError
 from damsel_training.files import written_whole
 from damsel_training.gmps import GmpsLearner, without_structure
 from damsel_training.metrics import Board, append_csv, rewind_csv
-from damsel_training.pearl import Pearl, PearlCfg
+from damsel_training.pearl import Pearl
+from damsel_training.pearl_cfg import PearlCfg
 from damsel_training.pearl_networks import PearlNetworkCfg
 from damsel_training.progress import Progress
 from damsel_training.run import RunCfg, RunFolder, plain
@@ -64,8 +66,8 @@ def pearl_cfg(preset: str) -> PearlCfg:
     return PEARL_PRESETS.get(preset, PearlCfg())
 
 
-def trained_pearl_cfg(preset: str, folder: Path) -> PearlCfg:
-    """A preset's hyper-parameters with the budget that a folder of `pearl` was begun with.
+def trained_pearl_cfg(folder: Path) -> PearlCfg:
+    """The hyper-parameters that a folder of `pearl` was begun with.
 
     Raises:
         InvalidConfigError: the folder does not say which.
@@ -73,14 +75,20 @@ def trained_pearl_cfg(preset: str, folder: Path) -> PearlCfg:
     path = folder / "pearl.yaml"
     found = read_yaml(path, "configuration of PEARL", InvalidConfigError)
     try:
-        budget = found["pearl"]  # type: ignore[index]
-        return dataclasses.replace(
-            pearl_cfg(preset),
-            environment_steps=int(budget["environment_steps"]),
-            wall_seconds=float(budget["wall_seconds"]),
-        )
+        cfg: PearlCfg = _filled(PearlCfg(), found["pearl"])  # type: ignore[index]
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidConfigError(f"{path} does not name the budget: {error}") from None
+        raise InvalidConfigError(f"{path} is no configuration of PEARL: {brief(error)}") from None
+    return cfg
+
+
+def _filled(default: Any, found: Any) -> Any:
+    """A configuration with the values that `plain` made of it."""
+    if not dataclasses.is_dataclass(default):
+        kind: type = type(default)
+        return kind(found)
+    names = [field.name for field in dataclasses.fields(default)]
+    values = {name: _filled(getattr(default, name), found[name]) for name in names}
+    return dataclasses.replace(default, **values)  # type: ignore[type-var]
 
 
 def gmps_folder(folder: RunFolder) -> RunFolder:

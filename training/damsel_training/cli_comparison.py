@@ -36,6 +36,7 @@ _WORLD_NAMES = (
     "table_unseen_1cm",
 )
 _RESULTS = Path("docs/results")
+_PEARL = "pearl."
 
 
 def add_commands(commands: Any) -> None:
@@ -43,7 +44,12 @@ def add_commands(commands: Any) -> None:
     gmps = commands.add_parser("gmps", help="meta-training without structure in the latent")
     add_run_options(gmps)
     add_physics_option(gmps)
-    pearl = commands.add_parser("pearl", help="PEARL on the same tasks, without experts")
+    pearl = commands.add_parser(
+        "pearl",
+        help="PEARL on the same tasks, without experts",
+        description="Trains PEARL, which needs no experts. Its own entries are changed by --set "
+        "as well, and named in pearl/pearl.yaml of the run: --set pearl.hindsight=0.5",
+    )
     add_run_options(pearl)
     pearl.add_argument("--steps", type=natural, metavar="N", help="budget of environment steps")
     pearl.add_argument("--seconds", type=natural, metavar="S", help="budget of time on the wall")
@@ -180,11 +186,14 @@ def _gmps(options: argparse.Namespace, _command: str) -> int:
 
 def _pearl(options: argparse.Namespace, _command: str) -> int:
     from damsel_training import baselines
+    from damsel_training.overrides import overridden
     from damsel_training.progress import Progress
     from damsel_training.stage_times import timed
 
+    own = [each for each in options.set if each.startswith(_PEARL)]
+    options.set = [each for each in options.set if each not in own]
     cfg, folder = run_of(options)
-    pearl = baselines.pearl_cfg(cfg.preset)
+    pearl = overridden({"pearl": baselines.pearl_cfg(cfg.preset)}, own)["pearl"]
     if options.steps is not None:
         pearl = dataclasses.replace(pearl, environment_steps=options.steps)
     if options.seconds is not None:

@@ -122,7 +122,7 @@ def _gmps(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
 
 def _pearl(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
     path = _required(folder.root / "pearl" / "checkpoint.pt", "pearl")
-    learner = new_pearl(trained_pearl_cfg(cfg.preset, path.parent), cfg.seed)
+    learner = new_pearl(trained_pearl_cfg(path.parent), cfg.seed)
     resume(learner, path)
     if not learner.finished:
         raise MissingStageError(

@@ -19,15 +19,16 @@ from torch import Tensor, nn
 from damsel.adaptation import INFERENCE_PERIOD
 from damsel.families import FAMILIES
 from damsel.observation import ACTION_DIM, OBSERVATION_DIM
-from damsel.tasks import Task, goal_reward
+from damsel.tasks import Task
 from damsel_sim.arm_parameters import NOMINAL_ARM, apply_arm
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import randomised_models
 from damsel_training.augmentation import SHIFTED_CONTEXT, SHIFTED_OBSERVATION, Augmentation
-from damsel_training.buffers import GOAL_DIM, Steps, TrajectoryBuffer
+from damsel_training.buffers import Steps, TrajectoryBuffer
 from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.dataset import ExpertDataset, ExpertPolicy
 from damsel_training.errors import DivergedError
+from damsel_training.hindsight import padded, random_goals, robot_rewards
 from damsel_training.networks import DynamicsModel, Encoder, NetworkCfg, Policy
 from damsel_training.probes import probe_goal
 from damsel_training.rollouts import Rollouts, roll_out
@@ -60,7 +61,7 @@ class MetaLearner:
         self._experts = experts
         self.rng = rng
         self.augmentation = Augmentation(cfg.observation_noise_m, cfg.largest_shift_m, rng)
-        self._goals = np.stack([_padded(task.goal) for task in self.tasks])
+        self._goals = np.stack([padded(task.goal) for task in self.tasks])
         self._family = np.array([task.family for task in self.tasks])
         self._of_family = {
             name: np.flatnonzero(self._family == name) for name in FAMILIES if name in self._family
@@ -127,7 +128,7 @@ class MetaLearner:
         """
         cfg = self.cfg
         elsewhere = self.rng.random(len(self.tasks)) < cfg.hindsight
-        goals = np.where(elsewhere[:, None], self._other_goals(self._family), self._goals)
+        goals = np.where(elsewhere[:, None], random_goals(self._family, self.rng), self._goals)
         self._buffers.begin(goals)
         metrics: dict[str, float] = {}
         for k in range(cfg.collect_rounds):  # lines 7-13
@@ -213,7 +214,7 @@ class MetaLearner:
         family, component = self._family[tasks], self.component[tasks]
         steps, goals = self._buffers.sample_contexts(tasks, cfg.context_size, self.rng)  # line 17
         elsewhere = self.rng.random(len(tasks)) < cfg.hindsight
-        goals = np.where(elsewhere[:, None], self._other_goals(family), goals)
+        goals = np.where(elsewhere[:, None], random_goals(family, self.rng), goals)
         context = self._context(self.augmentation.noisy_steps(steps), family, goals)
         shift = self.augmentation.shifts(len(tasks))
         context = context + _tensor(shift @ SHIFTED_CONTEXT)[:, None]
@@ -243,14 +244,6 @@ class MetaLearner:
         return np.concatenate(
             [self.rng.permutation(rows)[: self.cfg.task_batch] for rows in self._of_family.values()]
         )
-
-    def _other_goals(self, family: NDArray[np.str_]) -> Array:
-        """Goals (M, GOAL_DIM) from all over the families' ranges."""
-        share = self.rng.random((len(family), GOAL_DIM))
-        low = np.stack([_padded(FAMILIES[name].low) for name in family])
-        high = np.stack([_padded(FAMILIES[name].high) for name in family])
-        goals: Array = low + (high - low) * share
-        return goals
 
     def _expert_actions(
         self, states: Array32, family: NDArray[np.str_], goals: Array | None
@@ -283,12 +276,7 @@ class MetaLearner:
 
     def _context(self, steps: Steps, family: NDArray[np.str_], goals: Array) -> Tensor:
         """Transitions (M, N, 28) with the rewards that the goals would give."""
-        rewards = np.empty((*steps.after.shape[:2], 1))
-        for name in self._of_family:
-            rows = family == name
-            kind = FAMILIES[name]
-            goal = goals[rows, None, : kind.goal_dim]
-            rewards[rows, :, 0] = goal_reward(kind, steps.after[rows], goal)
+        rewards = robot_rewards(family, steps.after, goals)[..., None]
         return _tensor(np.concatenate([steps.before, steps.action, rewards, steps.after], axis=-1))
 
     def context_under_way(self) -> Steps:
@@ -358,10 +346,6 @@ class _Agent:
 
     def _look(self, observation: NDArray[np.floating[Any]]) -> Array:
         return self._learner.augmentation.look(observation, self._noise_m)
-
-
-def _padded(values: Sequence[float]) -> Array:
-    return np.pad(np.asarray(values, np.float64), (0, GOAL_DIM - len(values)))
 
 
 def _tensor(values: NDArray[Any]) -> Tensor:

@@ -8,14 +8,15 @@ learns from the critics' loss and a KL to the unit Gaussian, and no gradient pas
 to latents.
 
 The dense shaped reward of the experts trains actor and critics. Contexts hold the reward that the
-robot receives, so that nothing at test time depends on a goal.
+robot receives, so that nothing at test time depends on a goal. Both follow from what happened, so
+buffers hold no rewards, and a step can be learned from as one of another goal: see
+`PearlCfg.hindsight`.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,93 +25,32 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
-from damsel.observation import ACTION_DIM, OBSERVATION_DIM, TRANSITION_DIM
-from damsel.tasks import Task, reward
+from damsel.observation import ACTION_DIM, OBSERVATION_DIM
+from damsel.tasks import Task
 from damsel_sim.physics import TabletopPhysics
 from damsel_training.errors import DivergedError
-from damsel_training.expert_reward import ExpertRewardCfg, reward_terms
+from damsel_training.expert_reward import reward_terms
 from damsel_training.exploring_starts import ExploringStarts
+from damsel_training.hindsight import padded, random_goals, robot_rewards
 from damsel_training.pearl_buffers import TaskRing
+from damsel_training.pearl_cfg import PearlCfg
 from damsel_training.pearl_networks import (
     Actor,
     Critic,
     GaussianEncoder,
-    PearlNetworkCfg,
     kl_to_unit_gaussian,
 )
 
-__all__ = ["Pearl", "PearlCfg"]
+__all__ = ["Pearl"]
 
 Array = NDArray[np.float64]
+Array32 = NDArray[np.float32]
+IntArray = NDArray[np.int64]
 
+# An observation, an action, the contact force (newtons), the next observation; and without force.
 _EXPERIENCE_DIM = 2 * OBSERVATION_DIM + ACTION_DIM + 1
-
-
-@dataclass(frozen=True)
-class PearlCfg:
-    """Hyper-parameters. The budget is whichever is spent first: steps or seconds.
-
-    Attributes:
-        environment_steps: of all tasks together.
-        wall_seconds: of the training, interruptions not counted. By default there is no such limit:
-            what it leaves room for depends on the machine.
-        first_trajectories: trajectories a task under the prior before the first update.
-        updates: gradient steps an iteration.
-        meta_batch: tasks in a gradient step.
-        batch_size: transitions a task in a gradient step.
-        context_size: transitions a task that a latent is inferred from.
-        kept_contexts: newest trajectories a task, under the prior, that contexts are drawn from.
-        capacity: transitions a task that actor and critics learn from.
-        kl_weight: weight of the KL to the prior.
-        reward_scale: factor on the dense reward.
-        learning_rate: of every Adam.
-        discount: gamma.
-        target_rate: tau of the target critics.
-        first_temperature: SAC's temperature at the start.
-        start_above: chance of an exploring start above the objects, in the third trajectory.
-        start_at_object: chance of one at the task's object.
-        horizon: control steps of a trajectory.
-        evaluate_every: iterations between measurements on the training tasks.
-        reward: weights of the dense reward.
-        network: sizes of the networks.
-    """
-
-    environment_steps: int = 1_350_000
-    wall_seconds: float = float("inf")
-    first_trajectories: int = 4
-    updates: int = 500
-    meta_batch: int = 16
-    batch_size: int = 64
-    context_size: int = 100
-    kept_contexts: int = 4
-    capacity: int = 12_000
-    kl_weight: float = 0.1
-    reward_scale: float = 1.0
-    learning_rate: float = 1e-3
-    discount: float = 0.97
-    target_rate: float = 0.005
-    first_temperature: float = 0.2
-    start_above: float = 0.3
-    start_at_object: float = 0.4
-    horizon: int = 100
-    evaluate_every: int = 5
-    reward: ExpertRewardCfg = field(default_factory=ExpertRewardCfg)
-    network: PearlNetworkCfg = field(default_factory=PearlNetworkCfg)
-
-    def __post_init__(self) -> None:
-        """Refuse what could not be trained."""
-        if self.first_trajectories < 1 or self.updates < 1:
-            raise InvalidConfigError(
-                f"first_trajectories is {self.first_trajectories} and updates is {self.updates}; "
-                "allowed: from 1"
-            )
-        if not 0.0 <= self.start_above + self.start_at_object <= 1.0:
-            raise InvalidConfigError(
-                f"start_above + start_at_object is {self.start_above + self.start_at_object:g}; "
-                "allowed: from 0 to 1"
-            )
+_CONTEXT_DIM = 2 * OBSERVATION_DIM + ACTION_DIM
 
 
 class Pearl:
@@ -120,6 +60,8 @@ class Pearl:
         self.cfg = cfg
         self.tasks = list(tasks)
         self._rng = rng
+        self._family = np.array([task.family for task in self.tasks])
+        self._goals = np.stack([padded(task.goal) for task in self.tasks])
         rows, horizon = len(self.tasks), cfg.horizon
         self.encoder = GaussianEncoder(cfg.network)
         self.actor = Actor(cfg.network)
@@ -134,7 +76,7 @@ class Pearl:
         self._actor_optimiser = torch.optim.Adam(self.actor.parameters(), lr=rate)
         self._temperature_optimiser = torch.optim.Adam([self._log_temperature], lr=rate)
         self._experience = TaskRing(rows, cfg.capacity, _EXPERIENCE_DIM)
-        self._contexts = TaskRing(rows, cfg.kept_contexts * horizon, TRANSITION_DIM)
+        self._contexts = TaskRing(rows, cfg.kept_contexts * horizon, _CONTEXT_DIM)
         self._physics = TabletopPhysics(rows)
         self._starts = ExploringStarts([t.family for t in self.tasks], np.random.default_rng(0))
         self.iteration = 0
@@ -199,14 +141,18 @@ class Pearl:
         chosen = self._rng.choice(
             len(self.tasks), min(cfg.meta_batch, len(self.tasks)), replace=False
         )
-        context = torch.from_numpy(self._contexts.sample(chosen, cfg.context_size, self._rng))
-        mean, variance = self.encoder(context)
+        family, goals = self._family[chosen], self._goals[chosen]
+        if cfg.hindsight:
+            elsewhere = self._rng.random(len(chosen)) < cfg.hindsight
+            goals = np.where(elsewhere[:, None], random_goals(family, self._rng), goals)
+        mean, variance = self.encoder(self._context(chosen, goals))
         latent = mean + variance.sqrt() * self._noise(*mean.shape)
         kl = kl_to_unit_gaussian(mean, variance).mean()
 
-        experience = torch.from_numpy(self._experience.sample(chosen, cfg.batch_size, self._rng))
-        before, action, gain, after = torch.split(
-            experience, [OBSERVATION_DIM, ACTION_DIM, 1, OBSERVATION_DIM], dim=-1
+        experience = self._experience.sample(chosen, cfg.batch_size, self._rng)
+        gain = _tensor(self._dense_rewards(experience, family, goals))
+        before, action, _, after = torch.split(
+            torch.from_numpy(experience), [OBSERVATION_DIM, ACTION_DIM, 1, OBSERVATION_DIM], dim=-1
         )
         latents = latent[:, None].expand(-1, cfg.batch_size, -1)
         detached = latents.detach()
@@ -219,9 +165,9 @@ class Pearl:
                 after, detached, self._noise(*action.shape)
             )
             following = torch.minimum(*self._target(after, next_action, detached))
-            goal = gain.squeeze(-1) + cfg.discount * (following - temperature * next_density)
+            aim = gain + cfg.discount * (following - temperature * next_density)
         first, second = self._critic(before, action, latents)
-        critic_loss = functional.mse_loss(first, goal) + functional.mse_loss(second, goal)
+        critic_loss = functional.mse_loss(first, aim) + functional.mse_loss(second, aim)
         self._critic_optimiser.zero_grad()
         (critic_loss + cfg.kl_weight * kl).backward()  # type: ignore[no-untyped-call]
         self._critic_optimiser.step()
@@ -273,24 +219,37 @@ class Pearl:
             forces.append(step.peak_contact_force)
         seen, acted = np.stack(observations, axis=1), np.stack(actions, axis=1)
         before, after = seen[:, :-1], seen[:, 1:]
-        dense = self._dense_rewards(after, acted, np.stack(forces, axis=1))
-        self._experience.add(np.concatenate([before, acted, dense[..., None], after], axis=-1))
+        force = np.stack(forces, axis=1)[..., None]
+        self._experience.add(np.concatenate([before, acted, force, after], axis=-1))
         if into_contexts:
-            robot = np.stack([reward(o, task) for o, task in zip(after, self.tasks, strict=True)])
             moved = np.stack(applied, axis=1)
-            self._contexts.add(np.concatenate([before, moved, robot[..., None], after], axis=-1))
+            self._contexts.add(np.concatenate([before, moved, after], axis=-1))
         self.environment_steps += acted.shape[0] * acted.shape[1]
 
-    def _dense_rewards(self, after: Array, actions: Array, forces: Array) -> Array:
-        """The experts' shaped reward (tasks, T), which knows each task's goal."""
-        rewards = np.empty(forces.shape)
-        for row, task in enumerate(self.tasks):
-            goals = np.repeat(np.array([task.goal]), forces.shape[1], axis=0)
+    def _dense_rewards(self, experience: Array32, family: NDArray[np.str_], goals: Array) -> Array:
+        """The experts' shaped reward (M, N) of experience (M, N, ...) under goals (M, GOAL_DIM)."""
+        count, size, _ = experience.shape
+        rewards = np.empty((count, size))
+        for name in np.unique(family):
+            rows, kind = family == name, FAMILIES[str(name)]
+            steps = experience[rows].reshape(-1, _EXPERIENCE_DIM).astype(np.float64)
             terms = reward_terms(
-                self.cfg.reward, task.family, after[row], goals, actions[row], forces[row]
+                self.cfg.reward,
+                kind.name,
+                steps[:, -OBSERVATION_DIM:],
+                np.repeat(goals[rows, : kind.goal_dim], size, axis=0),
+                steps[:, OBSERVATION_DIM:][:, :ACTION_DIM],
+                steps[:, OBSERVATION_DIM + ACTION_DIM],
             )
-            rewards[row] = self.cfg.reward_scale * np.sum(list(terms.values()), axis=0)
-        return rewards
+            rewards[rows] = np.sum(list(terms.values()), axis=0).reshape(-1, size)
+        return self.cfg.reward_scale * rewards
+
+    def _context(self, tasks: IntArray, goals: Array) -> Tensor:
+        """Transitions (M, N, 28) of tasks (M,), with the rewards that goals (M, ...) would give."""
+        steps = self._contexts.sample(tasks, self.cfg.context_size, self._rng)
+        before, after = steps[..., :-OBSERVATION_DIM], steps[..., -OBSERVATION_DIM:]
+        rewards = robot_rewards(self._family[tasks], after, goals)[..., None]
+        return _tensor(np.concatenate([before, rewards, after], axis=-1))
 
     def _reset(self, joint_positions: Array | None) -> Array:
         self._physics.reset(joint_positions=joint_positions)
@@ -301,9 +260,9 @@ class Pearl:
 
     def _posterior(self) -> Tensor:
         every = np.arange(len(self.tasks))
-        context = self._contexts.sample(every, self.cfg.context_size, self._rng)
+        context = self._context(every, self._goals)
         with torch.no_grad():
-            mean, variance = self.encoder(torch.from_numpy(context))
+            mean, variance = self.encoder(context)
             latent: Tensor = mean + variance.sqrt() * self._noise(*mean.shape)
         return latent
 

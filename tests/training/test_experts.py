@@ -15,8 +15,11 @@ import torch
 
 from damsel_training.checkpoints import load_checkpoint, save_checkpoint
 from damsel_training.errors import DivergedError, InvalidDatasetError
+from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnvCfg
-from damsel_training.experts import Expert, ExpertCfg, ExpertScore, train_expert
+from damsel_training.expert_policy import Expert
+from damsel_training.expert_score import ExpertScore
+from damsel_training.experts import train_expert
 
 CFG = ExpertCfg(
     steps=960,

@@ -14,7 +14,8 @@ import pytest
 from damsel.errors import InvalidConfigError
 from damsel_training.distribution import Tell, run_jobs
 from damsel_training.errors import DivergedError
-from damsel_training.experts import ExpertScore, train_expert
+from damsel_training.expert_score import ExpertScore
+from damsel_training.experts import train_expert
 from damsel_training.ray_workers import RayWorkers
 from tests.training.test_experts import CFG
 

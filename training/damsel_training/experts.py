@@ -7,217 +7,37 @@ then ends as if it had not been: see `damsel_training.sac_state`.
 
 from __future__ import annotations
 
-import io
 import json
-import pickle
-import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
-from torch import Tensor
-from torch.nn import functional
 
-from damsel.families import FAMILIES
-from damsel_sim.physics import TabletopPhysics
-from damsel_sim.randomisation import randomised_models
 from damsel_training.checkpoints import (
     delete_checkpoints,
     has_checkpoint,
     resume,
     save_checkpoint,
 )
-from damsel_training.errors import DivergedError, InvalidDatasetError, MissingStageError
-from damsel_training.expert_env import ExpertEnv, ExpertEnvCfg, expert_observation, sample_goals
-from damsel_training.files import archive_fault, written_whole
+from damsel_training.errors import DivergedError, InvalidDatasetError
+from damsel_training.expert_cfg import ExpertCfg
+from damsel_training.expert_env import ExpertEnv
+from damsel_training.expert_policy import Expert
+from damsel_training.expert_score import ExpertScore, evaluate_expert
+from damsel_training.files import written_whole
 from damsel_training.metrics import Board
-from damsel_training.rollouts import Rollouts, roll_out
 from damsel_training.sac_state import SacState
 
-__all__ = ["Expert", "ExpertCfg", "ExpertScore", "evaluate_expert", "train_expert"]
+__all__ = ["train_expert"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and a line about how it goes."""
-
-
-@dataclass(frozen=True)
-class ExpertCfg:
-    """Hyper-parameters of an expert.
-
-    Attributes:
-        steps: environment steps, all rows together.
-        evaluate_every: environment steps between evaluations and checkpoints, after which all rows
-            begin new trajectories; best a multiple of their steps.
-        evaluation_goals: goals in each evaluation.
-        updates_per_step: gradient steps for one step of all rows.
-        batch_size: transitions in a gradient step.
-        learning_rate: of Adam at the start; falls linearly to three tenths.
-        discount: gamma.
-        target_rate: tau of the target networks.
-        width: units in each of two hidden layers.
-        buffer_size: transitions kept.
-        env: environment and shaped reward.
-    """
-
-    steps: int = 220_000
-    evaluate_every: int = 19_200
-    evaluation_goals: int = 64
-    updates_per_step: int = 4
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    discount: float = 0.97
-    target_rate: float = 0.01
-    width: int = 128
-    buffer_size: int = 300_000
-    env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
-
-    @property
-    def evaluation_period(self) -> int:
-        """`evaluate_every` in whole steps of all rows, which is where evaluations happen."""
-        return max(self.evaluate_every // self.env.rows, 1) * self.env.rows
-
-    @property
-    def evaluation_steps(self) -> int:
-        """Control steps that choosing the checkpoint takes, in nominal and disturbed scenes."""
-        evaluations = -(-self.steps // self.evaluation_period)
-        return evaluations * 2 * self.evaluation_goals * self.env.horizon
-
-
-class ExpertScore(NamedTuple):
-    """How a deterministic expert does on fixed goals.
-
-    Attributes:
-        success: part of the goals solved at the end.
-        strict_success: the same at the strict threshold.
-        distance: mean final distance, in the family's unit.
-        peak_force: newtons, largest contact force in any trajectory.
-        disturbed_success: strict success where physics are randomised and observations noisy.
-        disturbed_force: newtons, peak contact force that one trajectory in twenty exceeds there.
-    """
-
-    success: float
-    strict_success: float
-    distance: float
-    peak_force: float
-    disturbed_success: float
-    disturbed_force: float
-
-    @property
-    def merit(self) -> float:
-        """What the best checkpoint has most of: accuracy with gentle hands, disturbed or not."""
-        pressed = sum(max(0.0, f - 25.0) / 20.0 for f in (self.peak_force, self.disturbed_force))
-        return self.success + self.strict_success + self.disturbed_success - pressed
-
-    @classmethod
-    def none(cls) -> ExpertScore:
-        """The score of no expert at all."""
-        return cls(0.0, 0.0, np.inf, np.inf, 0.0, np.inf)
-
-
-class GoalConditioned(Protocol):
-    """A policy for all goals of one family."""
-
-    family: str
-
-    def __call__(self, observation: Array, goal: Array) -> Array:
-        """Actions (n, 3) in [-1, 1] for observations (n, 12) and goals (n, goal_dim)."""
-
-
-class Expert:
-    """A trained expert's deterministic policy."""
-
-    def __init__(self, family: str, weights: Mapping[str, Tensor]) -> None:
-        """Set up.
-
-        Args:
-            family: name of the family.
-            weights: of the policy, as Stable-Baselines3 names them.
-        """
-        self.family = family
-        names = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
-        hidden = [name for name in names if name.startswith("actor.latent_pi.")]
-        self._layers = [
-            (weights[f"{name}.weight"].clone(), weights[f"{name}.bias"].clone())
-            for name in (*hidden, "actor.mu")
-        ]
-
-    @classmethod
-    def load(cls, family: str, folder: Path) -> Expert:
-        """Load the best policy of a family.
-
-        Of what Stable-Baselines3 has stored, only the weights are read, which runs no code.
-
-        Raises:
-            MissingStageError: there is none.
-            InvalidDatasetError: it cannot be read.
-        """
-        path = folder / family / "best.zip"
-        if not path.exists():
-            raise MissingStageError(
-                f"no expert for {family} in {folder}; run `damsel-train experts` first"
-            )
-        fault = archive_fault(path)
-        if not fault:
-            try:
-                with zipfile.ZipFile(path) as archive:
-                    stored = io.BytesIO(archive.read("policy.pth"))
-                return cls(family, torch.load(stored, weights_only=True))
-            except (KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
-                fault = f"{error}"
-        raise InvalidDatasetError(
-            f"{path} is not a readable expert ({fault}); delete {path.parent} to train it anew"
-        )
-
-    def __call__(self, observation: Array, goal: Array) -> Array:
-        """Actions (n, 3) in [-1, 1] for observations (n, 12) and goals (n, goal_dim)."""
-        values = torch.as_tensor(expert_observation(self.family, observation, goal))
-        *hidden, last = self._layers
-        for weight, bias in hidden:
-            values = functional.relu(functional.linear(values, weight, bias))
-        action: Array = torch.tanh(functional.linear(values, *last)).double().numpy()
-        return action
-
-
-def evaluate_expert(expert: GoalConditioned, cfg: ExpertCfg) -> ExpertScore:
-    """Score an expert on goals and disturbances drawn from a fixed seed."""
-    kind = FAMILIES[expert.family]
-    rng = np.random.default_rng(7)
-    goals = sample_goals(kind, cfg.evaluation_goals, rng)
-
-    def final_distance(rollouts: Rollouts) -> Array:
-        distance: Array = np.linalg.norm(kind.state(rollouts.observations[:, -1]) - goals, axis=1)
-        return distance
-
-    def act_on_noise(observation: Array) -> Array:
-        noise = cfg.env.observation_noise_m / 2 * rng.standard_normal(observation.shape)
-        return expert(observation + noise, goals)
-
-    horizon = cfg.env.horizon
-    arm = cfg.env.randomisation.arm
-    nominal = roll_out(
-        TabletopPhysics(cfg.evaluation_goals, arm=arm), lambda o: expert(o, goals), horizon
-    )
-    variants = randomised_models(cfg.env.randomisation, cfg.env.variants, rng)
-    disturbed = roll_out(
-        TabletopPhysics(cfg.evaluation_goals, variants=variants, arm=arm), act_on_noise, horizon
-    )
-    distance = final_distance(nominal)
-    return ExpertScore(
-        success=float((distance <= kind.success_threshold).mean()),
-        strict_success=float((distance <= kind.strict_threshold).mean()),
-        distance=float(distance.mean()),
-        peak_force=float(nominal.peak_contact_force.max()),
-        disturbed_success=float((final_distance(disturbed) <= kind.strict_threshold).mean()),
-        disturbed_force=float(np.quantile(disturbed.peak_contact_force, 0.95)),
-    )
 
 
 def train_expert(

@@ -37,8 +37,8 @@ from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.dataset import CollectCfg
 from damsel_training.distillation import DistillationCfg
 from damsel_training.errors import RunInUseError
+from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnvCfg
-from damsel_training.experts import ExpertCfg
 from damsel_training.files import written_whole
 from damsel_training.hindsight_practice import PracticeCfg
 from damsel_training.task_agents import TaskAgentsCfg

@@ -17,7 +17,8 @@ from damsel_training.damsel import MetaLearner
 from damsel_training.dataset import ExpertDataset, collect_dataset
 from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.errors import DivergedError, MissingStageError
-from damsel_training.experts import ExpertCfg, train_expert
+from damsel_training.expert_cfg import ExpertCfg
+from damsel_training.experts import train_expert
 from damsel_training.export import export_bundle
 from damsel_training.metrics import Board, append_csv, rewind_csv
 from damsel_training.progress import Progress

@@ -23,7 +23,7 @@ from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import randomised_models
 from damsel_training.expert_env import ExpertEnvCfg, expert_observation, expert_observation_dim
 from damsel_training.expert_reward import reward_terms
-from damsel_training.experts import ExpertScore
+from damsel_training.expert_score import ExpertScore
 from damsel_training.exploring_starts import ExploringStarts
 from damsel_training.rollouts import roll_out
 from damsel_training.task_sac import Actors, Batch, TaskSac

@@ -15,7 +15,9 @@ from damsel.tasks import Task, training_tasks
 from damsel_training.dataset import ExpertPolicy
 from damsel_training.distillation import DistilledExpert, distil_expert
 from damsel_training.distribution import Tell, Workers, run_jobs
-from damsel_training.experts import Expert, ExpertCfg, evaluate_expert
+from damsel_training.expert_cfg import ExpertCfg
+from damsel_training.expert_policy import Expert
+from damsel_training.expert_score import evaluate_expert
 from damsel_training.files import written_whole
 from damsel_training.hindsight_practice import practise
 from damsel_training.progress import Progress

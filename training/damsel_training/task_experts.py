@@ -28,7 +28,7 @@ from damsel_training.checkpoints import (
 )
 from damsel_training.errors import MissingStageError
 from damsel_training.expert_env import expert_observation, expert_observation_dim
-from damsel_training.experts import ExpertScore
+from damsel_training.expert_score import ExpertScore
 from damsel_training.files import written_whole
 from damsel_training.metrics import append_csv
 from damsel_training.task_agents import TaskAgents, TaskAgentsCfg

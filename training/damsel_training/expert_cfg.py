@@ -1,0 +1,52 @@
+"""Hyper-parameters of a goal-conditioned expert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from damsel_training.expert_env import ExpertEnvCfg
+
+__all__ = ["ExpertCfg"]
+
+
+@dataclass(frozen=True)
+class ExpertCfg:
+    """Hyper-parameters of an expert.
+
+    Attributes:
+        steps: environment steps, all rows together.
+        evaluate_every: environment steps between evaluations and checkpoints, after which all rows
+            begin new trajectories; best a multiple of their steps.
+        evaluation_goals: goals in each evaluation.
+        updates_per_step: gradient steps for one step of all rows.
+        batch_size: transitions in a gradient step.
+        learning_rate: of Adam at the start; falls linearly to three tenths.
+        discount: gamma.
+        target_rate: tau of the target networks.
+        width: units in each of two hidden layers.
+        buffer_size: transitions kept.
+        env: environment and shaped reward.
+    """
+
+    steps: int = 220_000
+    evaluate_every: int = 19_200
+    evaluation_goals: int = 64
+    updates_per_step: int = 4
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    discount: float = 0.97
+    target_rate: float = 0.01
+    width: int = 128
+    buffer_size: int = 300_000
+    env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
+
+    @property
+    def evaluation_period(self) -> int:
+        """`evaluate_every` in whole steps of all rows, which is where evaluations happen."""
+        return max(self.evaluate_every // self.env.rows, 1) * self.env.rows
+
+    @property
+    def evaluation_steps(self) -> int:
+        """Control steps that choosing the checkpoint takes, in nominal and disturbed scenes."""
+        evaluations = -(-self.steps // self.evaluation_period)
+        return evaluations * 2 * self.evaluation_goals * self.env.horizon

@@ -1,0 +1,88 @@
+"""A trained expert: the deterministic policy of a family's goal-conditioned SAC agent."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from damsel_training.errors import InvalidDatasetError, MissingStageError
+from damsel_training.expert_env import expert_observation
+from damsel_training.files import archive_fault
+
+__all__ = ["Expert", "GoalConditioned"]
+
+Array = NDArray[np.float64]
+
+
+class GoalConditioned(Protocol):
+    """A policy for all goals of one family."""
+
+    family: str
+
+    def __call__(self, observation: Array, goal: Array) -> Array:
+        """Actions (n, 3) in [-1, 1] for observations (n, 12) and goals (n, goal_dim)."""
+
+
+class Expert:
+    """A trained expert's deterministic policy."""
+
+    def __init__(self, family: str, weights: Mapping[str, Tensor]) -> None:
+        """Set up.
+
+        Args:
+            family: name of the family.
+            weights: of the policy, as Stable-Baselines3 names them.
+        """
+        self.family = family
+        names = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
+        hidden = [name for name in names if name.startswith("actor.latent_pi.")]
+        self._layers = [
+            (weights[f"{name}.weight"].clone(), weights[f"{name}.bias"].clone())
+            for name in (*hidden, "actor.mu")
+        ]
+
+    @classmethod
+    def load(cls, family: str, folder: Path) -> Expert:
+        """Load the best policy of a family.
+
+        Of what Stable-Baselines3 has stored, only the weights are read, which runs no code.
+
+        Raises:
+            MissingStageError: there is none.
+            InvalidDatasetError: it cannot be read.
+        """
+        path = folder / family / "best.zip"
+        if not path.exists():
+            raise MissingStageError(
+                f"no expert for {family} in {folder}; run `damsel-train experts` first"
+            )
+        fault = archive_fault(path)
+        if not fault:
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    stored = io.BytesIO(archive.read("policy.pth"))
+                return cls(family, torch.load(stored, weights_only=True))
+            except (KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+                fault = f"{error}"
+        raise InvalidDatasetError(
+            f"{path} is not a readable expert ({fault}); delete {path.parent} to train it anew"
+        )
+
+    def __call__(self, observation: Array, goal: Array) -> Array:
+        """Actions (n, 3) in [-1, 1] for observations (n, 12) and goals (n, goal_dim)."""
+        values = torch.as_tensor(expert_observation(self.family, observation, goal))
+        *hidden, last = self._layers
+        for weight, bias in hidden:
+            values = functional.relu(functional.linear(values, weight, bias))
+        action: Array = torch.tanh(functional.linear(values, *last)).double().numpy()
+        return action

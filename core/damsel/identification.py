@@ -44,21 +44,30 @@ def is_conclusive(probe: Trajectory, family: str, families: Sequence[str]) -> bo
     """Whether a probe alone shows that the task is of its family.
 
     It does if the reward clearly follows its object, and no other's: not where the probe also
-    brushed against another one, nor for families that share an object.
+    brushed against another one, nor for families that share an object. It must follow by more than
+    objects at rest can explain, one of which may lie a little off its place, be rewarded for it,
+    and drift.
 
     Args:
         probe: A trajectory.
         family: The family that was probed.
         families: All that the task may be of.
     """
-    return _clearly_follows(probe, family) and not any(
-        _clearly_follows(probe, other) for other in families if other != family
+    least = len(probe) * max(map(_at_rest, families)) ** 2
+    return _clearly_follows(probe, family, least) and not any(
+        _clearly_follows(probe, other, 0.0) for other in families if other != family
     )
 
 
-def _clearly_follows(probe: Trajectory, family: str) -> bool:
+def _clearly_follows(probe: Trajectory, family: str, least: float) -> bool:
     between, noise = _variation(probe, family)
-    return between > _CLEARLY * noise
+    return between > max(least, _CLEARLY * noise)
+
+
+def _at_rest(family: str) -> float:
+    """The largest standard deviation of a reward whose object moves no more than rest tolerates."""
+    kind = FAMILIES[family]
+    return kind.rest_tolerance / kind.success_threshold / 2
 
 
 def _variation(probe: Trajectory, family: str) -> tuple[float, float]:

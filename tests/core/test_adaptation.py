@@ -51,7 +51,7 @@ def telling_probe(steps: int) -> Trajectory:
     """A probe that opens the drawer step by step, and is rewarded for it."""
     opening = np.linspace(0.0, 0.1, steps + 1)
     seen = np.stack([observation_of(drawer=[each]) for each in opening])
-    return Trajectory(seen, np.zeros((steps, 3)), opening[1:])
+    return Trajectory(seen, np.zeros((steps, 3)), opening[1:] / 0.1)
 
 
 def probe_all(adaptation: Adaptation, returns: Mapping[str, float]) -> list[Trajectory]:

@@ -127,3 +127,27 @@ def test_families_that_share_an_object_are_all_probed(monkeypatch: pytest.Monkey
     made = probes(Task("push", (0.15, 0.08)))[0]
     assert is_conclusive(made, "push", NAMES)
     assert not is_conclusive(made, "push", tuple(families))
+
+
+@pytest.mark.parametrize("drift_m", [0.0, 0.0001, 0.0009])
+@pytest.mark.parametrize("start_m", [0.0011, 0.003, 0.0047])
+@pytest.mark.parametrize("goal_m", [0.02, 0.1])
+def test_an_object_that_lies_off_its_place_and_drifts_settles_nothing(
+    drift_m: float, start_m: float, goal_m: float
+) -> None:
+    """The drawer is rewarded for where it was put, whatever the probe of the push does."""
+    extent = np.linspace(0.0, 1.0, STEPS + 1)
+    seen = np.stack(
+        [observation_of(push=[0.2 * e, 0.0], drawer=[start_m + drift_m * e]) for e in extent]
+    )
+    rewards = np.array(reward(seen, Task("drawer", (goal_m,))))[1:]
+    assert rewards.all()
+    assert not is_conclusive(Trajectory(seen, np.zeros((STEPS, 3)), rewards), "push", NAMES)
+
+
+def test_a_constant_reward_settles_nothing() -> None:
+    """However its mean is rounded."""
+    moved = probe(Task("push", (0.2, 0.0)), "push", 0.0, np.random.default_rng(0))
+    for value in np.random.default_rng(0).uniform(0.001, 0.3, 200):
+        constant = Trajectory(moved.observations, moved.actions, np.full(STEPS, value))
+        assert not is_conclusive(constant, "push", NAMES)

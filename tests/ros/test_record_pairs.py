@@ -64,6 +64,8 @@ def parameters(server: InteraDouble, tmp_path: Path) -> str:
         "sawyer.state_port": server.addresses.state_port,
         "sawyer.command_port": server.addresses.command_port,
         "sawyer.operator_port": server.addresses.operator_port,
+        # What the pairs are for, so not there yet.
+        "sawyer.calibration": str(tmp_path / "calibration.yaml"),
     }
     file.write_text(json.dumps({"/damsel/robot": {"ros__parameters": values}}), encoding="utf-8")
     return str(file)

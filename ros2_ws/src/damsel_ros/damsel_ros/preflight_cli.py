@@ -58,7 +58,7 @@ def preflight(argv: Sequence[str]) -> int:
     """
     given = _parser().parse_args(argv)
     with sawyer_set_up(given.parameters) as found:
-        seen = _look(found.node, found.cfg, found.calibration)
+        seen = _look(found.node, found.cfg, found.calibration())
     checks = list(
         checklist(
             seen,

@@ -24,7 +24,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args, try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, OneLineParser
-from damsel.errors import DamselError, InvalidConfigError, RobotError, brief
+from damsel.errors import DamselError, RobotError
 from damsel.excitation import ExcitationCfg
 from damsel_ros.adapt_cli import AT_A_TERMINAL, ENABLE_TIMEOUT_S, EXIT_FAILED, Surroundings
 from damsel_ros.adapt_options import DEFAULT_MODES
@@ -40,6 +40,7 @@ from damsel_ros.nodes import (
     start_recorder,
     wait_for_recorder,
 )
+from damsel_ros.parameter_file import check_parameter_file
 from damsel_ros.processes import NodeProcesses, free_domain_id
 from damsel_ros.recorder_node import RecorderNode, record
 from damsel_ros.recording_file import check_new_file
@@ -114,7 +115,8 @@ def _excite(
     """Start the robot node and a recorder, make the motion, and stop both whatever happens."""
     with ExitStack() as stack:
         prepare_dds()
-        if "ROS_DOMAIN_ID" not in os.environ:
+        # Cameras and operators of a physical arm are in the domain that the user has chosen.
+        if options.robot == "sim" and "ROS_DOMAIN_ID" not in os.environ:
             os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
         processes = stack.enter_context(NodeProcesses())
         run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damsel-")))
@@ -192,10 +194,8 @@ def _parse(argv: Sequence[str]) -> _Options:
     output = Path(given.output)
     check_new_file(output, "FILE")
     parameters = Path(given.parameters) if given.parameters else None
-    if parameters is not None and not parameters.is_file():
-        raise InvalidConfigError(
-            f"--parameters {brief(given.parameters)} is not there; allowed: a ROS parameter file"
-        )
+    if parameters is not None:
+        check_parameter_file(parameters)
     excitation = ExcitationCfg(duration_s=given.seconds) if given.excite else None
     return _Options(output, excitation, given.robot, parameters)
 

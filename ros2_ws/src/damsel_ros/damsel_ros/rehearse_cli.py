@@ -11,11 +11,13 @@ nominal one, to see whether `damsel-fit` finds out.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import SystemRandom
 
 from rclpy.utilities import remove_ros_args
 
@@ -25,6 +27,7 @@ from damsel_intera.errors import InteraError
 from damsel_intera.virtual.rehearsal import Rehearsal, missing_ros1
 from damsel_ros.adapt_cli import Surroundings, run
 from damsel_ros.person import StandIn
+from damsel_ros.processes import free_domain_id
 from damsel_ros.record_cli import run as record
 
 __all__ = ["main", "rehearse", "surroundings_of"]
@@ -59,6 +62,9 @@ def rehearse(argv: Sequence[str]) -> int:
     missing = missing_ros1()
     if missing:
         return _fail(missing)
+    # Nobody else's cameras and nodes take part in a rehearsal.
+    if "ROS_DOMAIN_ID" not in os.environ:
+        os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
     with tempfile.TemporaryDirectory(prefix="damsel-rehearsal-") as folder:
         try:
             with Rehearsal(Path(folder)) as rehearsal:

@@ -18,6 +18,7 @@ from damsel_ros.backends.sawyer_cfg import SawyerCfg, sawyer_cfg_of
 from damsel_ros.backends.sawyer_parameters import SAWYER_PARAMETERS
 from damsel_ros.node_main import prepare_dds
 from damsel_ros.nodes import NAMESPACE
+from damsel_ros.parameter_file import check_parameter_file
 from damsel_ros.parameters import declare_parameters
 from damsel_ros.robot_node import PARAMETERS
 from damsel_ros.share import config_file
@@ -32,12 +33,21 @@ class SetUp:
     Attributes:
         node: Has the robot node's name and namespace, and none of its interfaces.
         cfg: Configuration of the Sawyer.
-        calibration: Where cameras stand and markers stick.
+        calibration_file: Where it is said where cameras stand and markers stick; None for nowhere.
     """
 
     node: Node
     cfg: SawyerCfg
-    calibration: Calibration
+    calibration_file: Path | None
+
+    def calibration(self) -> Calibration:
+        """Read the calibration, which is not there yet while its pairs are being recorded.
+
+        Raises:
+            InvalidConfigError: If the file cannot be read or is no calibration.
+        """
+        file = self.calibration_file
+        return load_calibration(file) if file is not None else Calibration()
 
 
 @contextmanager
@@ -48,12 +58,13 @@ def sawyer_set_up(parameters: str) -> Iterator[SetUp]:
         parameters: Parameter file of one's own, besides `config/sawyer.yaml`; empty for none.
 
     Raises:
-        InvalidConfigError: If a file is not there or not understood, or a parameter not allowed.
+        InvalidConfigError: If the file is not there, not understood or none of our nodes', or a
+            parameter is not allowed.
     """
-    files = [config_file("sawyer.yaml"), *map(Path, filter(None, [parameters]))]
-    missing = [file for file in files if not file.is_file()]
-    if missing:
-        raise InvalidConfigError(f"--parameters {str(missing[0])!r} is not there; allowed: a file")
+    files = [config_file("sawyer.yaml")]
+    if parameters:
+        check_parameter_file(Path(parameters))
+        files.append(Path(parameters))
     prepare_dds()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
@@ -61,7 +72,7 @@ def sawyer_set_up(parameters: str) -> Iterator[SetUp]:
         values = declare_parameters(node, PARAMETERS)
         cfg = sawyer_cfg_of({one.name: values[one.name] for one in SAWYER_PARAMETERS})
         path = values["sawyer.calibration"]
-        yield SetUp(node, cfg, load_calibration(Path(path)) if path else Calibration())
+        yield SetUp(node, cfg, Path(path) if path else None)
     finally:
         try_shutdown()
 

@@ -1,0 +1,57 @@
+"""Parameter files of somebody's own set-up: whether one says anything to our nodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from damsel.errors import InvalidConfigError, brief
+from damsel.safe_yaml import read_yaml
+from damsel_ros.nodes import NAMESPACE
+
+__all__ = ["check_parameter_file"]
+
+_NODES = tuple(f"{NAMESPACE}/{name}" for name in ("robot", "task", "adapt"))
+_PARAMETERS = "ros__parameters"
+
+
+def check_parameter_file(path: Path, option: str = "--parameters") -> None:
+    """Refuse a file that no node of ours would read anything from, which ROS takes in silence.
+
+    Args:
+        path: The file.
+        option: How it was given, to begin messages with.
+
+    Raises:
+        InvalidConfigError: If it is not there, is no YAML, or names none of the nodes.
+    """
+    if not path.is_file():
+        raise InvalidConfigError(
+            f"{option} {brief(str(path))} is not there; allowed: a ROS parameter file"
+        )
+    names = list(_node_names(read_yaml(path, "parameter file", InvalidConfigError)))
+    if not any(_pattern(name).fullmatch(node) for name in names for node in _NODES):
+        raise InvalidConfigError(
+            f"{option} {brief(str(path))} names {', '.join(map(brief, names[:3])) or 'no node'}; "
+            f"allowed: parameters of {', '.join(_NODES)} or /**"
+        )
+
+
+def _node_names(content: object, prefix: str = "") -> Iterator[str]:
+    """Full names, with wildcards as they are; `a: {b: {ros__parameters: ...}}` is `/a/b`."""
+    if not isinstance(content, dict):
+        return
+    for key, value in content.items():
+        if key == _PARAMETERS:
+            yield prefix
+        else:
+            yield from _node_names(value, f"{prefix}/{str(key).strip('/')}")
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    """A name with `*` for one part of it and `**` for any number of them."""
+    parts = {"*": "/[^/]+", "**": "(/[^/]+)*"}
+    return re.compile(
+        "".join(parts.get(part, f"/{re.escape(part)}") for part in name.split("/")[1:])
+    )

@@ -1,0 +1,115 @@
+"""Parameter files of one's own, and the DDS domain that a command's nodes live in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from damsel.errors import InvalidConfigError, RobotError
+from damsel_ros import record_cli, rehearse_cli
+from damsel_ros.parameter_file import check_parameter_file
+from damsel_ros.preflight_cli import preflight
+
+
+@pytest.fixture
+def no_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "0")  # so that it is put back, whatever a command sets
+    monkeypatch.delenv("ROS_DOMAIN_ID")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/damsel/robot: {ros__parameters: {sawyer: {key: k}}}",
+        "damsel: {robot: {ros__parameters: {sawyer.key: k}}}",
+        "/damsel: {adapt: {ros__parameters: {max_repeats: 3}}}",
+        "/**: {ros__parameters: {sawyer.key: k}}",
+        "/*/robot: {ros__parameters: {sawyer.key: k}}",
+        "/camera: {ros__parameters: {rate: 3}}\n/damsel/task: {ros__parameters: {quiet_s: 0.5}}",
+    ],
+)
+def test_a_file_that_names_one_of_the_nodes_is_taken(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    check_parameter_file(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "names no node"),
+        ("[]", "names no node"),
+        ("/damsel/robot: {sawyer: {key: k}}", "names no node"),
+        ("robot: {ros__parameters: {sawyer.key: k}}", "names '/robot'"),
+        ("/damsel/robto: {ros__parameters: {sawyer.key: k}}", "names '/damsel/robto'"),
+        ("/*: {ros__parameters: {sawyer.key: k}}", r"names '/\*'"),
+    ],
+)
+def test_a_file_that_says_nothing_to_our_nodes_is_refused(
+    text: str, says: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    allowed = r"; allowed: parameters of /damsel/robot, /damsel/task, /damsel/adapt or /\*\*$"
+    for command in (
+        lambda: preflight(["--parameters", str(file)]),
+        lambda: check_parameter_file(file),
+    ):
+        with pytest.raises(InvalidConfigError, match=says + allowed):
+            command()
+
+
+def test_recording_takes_no_such_file_either(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("robot: {ros__parameters: {sawyer.key: k}}", encoding="utf-8")
+    arguments = [str(tmp_path / "run.mcap"), "--excite", "--parameters", str(file)]
+    assert record_cli.run(arguments) == 2
+    assert "names '/robot'; allowed: parameters of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("robot", "own"), [("sim", True), ("sawyer", False)])
+@pytest.mark.usefixtures("no_domain")
+def test_only_a_simulation_gets_a_domain_of_its_own(
+    robot: str, own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+
+    def start_nodes(*_: object, **__: object) -> None:
+        seen.append(os.environ.get("ROS_DOMAIN_ID"))
+        raise RobotError("enough")
+
+    monkeypatch.setattr(record_cli, "start_nodes", start_nodes)
+    assert record_cli.run([str(tmp_path / "run.mcap"), "--excite", "--robot", robot]) == 1
+    (found,) = seen
+    assert (found is not None) is own
+
+
+@pytest.mark.usefixtures("no_domain")
+def test_a_rehearsal_gets_a_domain_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nothing:
+        addresses = objects_address = None
+
+        def start(self, arm: list[str]) -> None: ...
+
+    @contextmanager
+    def rehearsal(_: Path) -> Iterator[Nothing]:
+        yield Nothing()
+
+    seen: list[str | None] = []
+
+    def run(*_: object) -> int:
+        seen.append(os.environ.get("ROS_DOMAIN_ID"))
+        return 0
+
+    monkeypatch.setattr(rehearse_cli, "missing_ros1", lambda: "")
+    monkeypatch.setattr(rehearse_cli, "Rehearsal", rehearsal)
+    monkeypatch.setattr(rehearse_cli, "surroundings_of", lambda _: None)
+    monkeypatch.setattr(rehearse_cli, "run", run)
+    assert rehearse_cli.rehearse([]) == 0
+    assert seen[0] is not None

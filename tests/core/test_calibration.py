@@ -21,6 +21,11 @@ from tests.support.transforms import rigid_transforms
 POINTS = np.array(
     [[0.4, -0.3, 0.0], [0.7, -0.3, 0.05], [0.7, 0.3, 0.0], [0.4, 0.3, 0.1], [0.55, 0.0, 0.15]]
 )
+# Spread evenly enough, but by no more than a hand's tremor.
+NEAR_ONE_PLACE = np.random.default_rng(0).normal([0.6, 0.0, 0.0], 0.003, (8, 3))
+NEAR_A_LINE = np.stack(
+    [0.6 + 0.0125 * np.array([1, -1] * 4), np.linspace(-0.2, 0.2, 8), np.zeros(8)], axis=1
+)
 OVERHEAD = RigidTransform.of([0.9, 0.1, 1.1], [np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
 ON_TOP = RigidTransform.of([0.0, 0.0, -0.03], [0.0, 0.0, 0.0, 1.0])
 
@@ -62,6 +67,8 @@ def test_the_worst_pair_is_named() -> None:
         (POINTS[:3], "3 pairs"),
         (np.linspace([0, 0, 0], [1, 1, 1], 6), "on a line"),
         (np.ones((6, 3)), "in one place"),
+        (NEAR_ONE_PLACE, r"in one place, but for \d\.\d mm \(rms\); allowed: .* by 50 mm in two"),
+        (NEAR_A_LINE, r"on a line or in one place, but for 12\.2 mm"),
         (np.full((6, 3), np.nan), "not finite"),
         (np.ones((6, 2)), "shapes"),
     ],
@@ -102,6 +109,17 @@ def test_a_file_brings_back_what_was_saved(tmp_path: Path) -> None:
     np.testing.assert_allclose(loaded.marker_to_object["block"].translation, [0, 0, -0.03])
 
 
+def test_numbers_may_be_written_as_yaml_does_not_know_them(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.yaml"
+    path.write_text(
+        "schema: 1\n"
+        "marker_to_object: {block: {translation: [0, +1e-3, -3e-2], rotation: [0, 0, 0, 1]}}",
+        encoding="utf-8",
+    )
+    found = load_calibration(path).marker_to_object["block"].translation
+    np.testing.assert_allclose(found, [0.0, 0.001, -0.03])
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -112,7 +130,12 @@ def test_a_file_brings_back_what_was_saved(tmp_path: Path) -> None:
         ("schema: 1\ncamera_to_base: {a: {translation: [0, 0, 0]}}", "a is .*exactly the keys"),
         (
             "schema: 1\ncamera_to_base: {a: {translation: [0, 0, x], rotation: [0, 0, 0, 1]}}",
-            "a: .*not a list of numbers",
+            "a: translation is .*not a list of numbers; allowed: such as",
+        ),
+        (
+            f"schema: 1\nmarker_to_object: {{block: {{translation: [0, 0, 1{'0' * 400}], "
+            "rotation: [0, 0, 0, 1]}}",
+            "block: translation is .*not a list of numbers",
         ),
         (
             "schema: 1\nmarker_to_object: {cup: {translation: [0,0,0], rotation: [0,0,0,1]}}",
@@ -139,9 +162,11 @@ def test_a_file_that_is_no_calibration_is_refused(tmp_path: Path, text: str, say
 # The command
 
 
-def write_pairs(path: Path, seen: NDArray[np.float64]) -> Path:
+def write_pairs(
+    path: Path, seen: NDArray[np.float64], points: NDArray[np.float64] = POINTS
+) -> Path:
     pairs = [
-        f"- {{camera: {c.tolist()}, base: {b.tolist()}}}" for c, b in zip(seen, POINTS, strict=True)
+        f"- {{camera: {c.tolist()}, base: {b.tolist()}}}" for c, b in zip(seen, points, strict=True)
     ]
     path.write_text("\n".join(pairs), encoding="utf-8")
     return path
@@ -162,6 +187,21 @@ def test_the_command_reports_residuals_and_adds_to_the_file(
     assert set(written.marker_to_object) == {"block"}
 
 
+def test_pairs_in_a_plane_are_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = OVERHEAD.inverse().apply(POINTS)
+    assert fit_file([str(write_pairs(tmp_path / "pairs.yaml", seen))]) == 0
+    assert capsys.readouterr().err == ""
+    flat = POINTS * [1.0, 1.0, 0.0] + [0.0, 0.0, 0.003] * np.array([[1], [-1], [1], [-1], [0]])
+    # A camera whose y points the wrong way fits all the same.
+    mirrored = OVERHEAD.inverse().apply(flat) * [1.0, -1.0, 1.0]
+    pairs = write_pairs(tmp_path / "pairs.yaml", mirrored, flat)
+    assert fit_file([str(pairs), "--limit-mm", "8"]) == 0
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert "warning: all pairs are within 2.7 mm (rms) of a plane" in warning
+
+
 def test_pairs_that_disagree_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
     seen = OVERHEAD.inverse().apply(POINTS)
     seen[1] += [0.05, 0.0, 0.0]
@@ -179,6 +219,7 @@ def test_pairs_that_disagree_are_refused_and_nothing_is_written(tmp_path: Path) 
         ("- {camera: [0, 0, 0]}", "pair 1 is .*exactly the keys camera and base"),
         ("- {camera: [0, 0], base: [0, 0, 0]}", "pair 1, camera is .*three numbers"),
         ("- {camera: [0, 0, true], base: [0, 0, 0]}", "pair 1, camera is .*three numbers"),
+        (f"- {{camera: [0, 0, 1{'0' * 400}], base: [0, 0, 0]}}", "pair 1, camera is .*numbers"),
         ("[]", "0 pairs"),
     ],
 )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from damsel.calibration.fit import Fit, fit_camera_to_base
 from damsel.calibration.model import Calibration, load_calibration, save_calibration
+from damsel.calibration.numbers import numbers
 from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError, brief
 from damsel.safe_yaml import read_yaml
@@ -43,6 +44,13 @@ def fit_file(argv: Sequence[str]) -> int:
     given = _parser().parse_args(argv)
     fit = fit_camera_to_base(*_read_pairs(Path(given.pairs)))
     print(_report(fit))
+    if fit.is_flat:
+        print(
+            f"{PROGRAM}: warning: all pairs are within {1000 * fit.thickness_m:.1f} mm (rms) of a "
+            "plane, so no residual would show a camera whose frame is left-handed, and heights "
+            "would be mirrored; better: pairs at different heights",
+            file=sys.stderr,
+        )
     limit_m = given.limit_mm / 1000.0
     if not fit.residuals_m.max() <= limit_m:
         raise InvalidConfigError(
@@ -94,12 +102,10 @@ def _read_pairs(path: Path) -> tuple[Array, Array]:
 
 
 def _point(value: object, where: str) -> list[float]:
-    numbers = value if isinstance(value, list) else []
-    if len(numbers) != 3 or not all(
-        isinstance(number, int | float) and not isinstance(number, bool) for number in numbers
-    ):
+    point = numbers(value)
+    if point is None or len(point) != 3:
         raise InvalidConfigError(f"{where} is {brief(value)}; allowed: three numbers, metres")
-    return [float(number) for number in numbers]
+    return point
 
 
 def _report(fit: Fit) -> str:
@@ -110,10 +116,10 @@ def _report(fit: Fit) -> str:
         f"rms {1000 * fit.rms_m:.2f} mm, worst {1000 * fit.residuals_m.max():.2f} mm "
         f"(pair {fit.worst_pair + 1})"
     )
-    numbers = (
+    found = (
         ", ".join(f"{x:.4f}" for x in v) for v in (transform.translation, transform.quaternion)
     )
-    lines.append("camera_to_base: translation [{}] m, rotation [{}] (x, y, z, w)".format(*numbers))
+    lines.append("camera_to_base: translation [{}] m, rotation [{}] (x, y, z, w)".format(*found))
     return "\n".join(lines)
 
 

@@ -17,9 +17,13 @@ Array = NDArray[np.float64]
 MIN_PAIRS = 4
 """Three determine the transform; the fourth says whether it is any good."""
 
-# Points on a line leave the turn about it open. Spread across the line, as a part of the spread
-# along it.
-_LEAST_SPREAD = 0.05
+# Points on a line, or in one place, leave turns about them open: root mean square distance from the
+# line that fits them best. With eight points and 1.5 mm of noise between a pair, 5 cm leave a turn
+# of 0.6 degrees, which is 3 mm at an object 30 cm away; 5 mm are what a reset allows.
+_LEAST_SPREAD_M = 0.05
+
+# Points in a plane fit a mirrored frame as well. Off the plane by 1 cm, they would leave 2 cm then.
+_LEAST_THICKNESS_M = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +33,17 @@ class Fit:
     Attributes:
         camera_to_base: The transform.
         residuals_m: (n,), distance between each mapped point and its measured one.
+        thickness_m: Root mean square distance of the points from the plane that fits them best.
     """
 
     camera_to_base: RigidTransform
     residuals_m: Array
+    thickness_m: float
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the points would fit a mirrored camera as well."""
+        return self.thickness_m < _LEAST_THICKNESS_M
 
     @property
     def rms_m(self) -> float:
@@ -56,8 +67,8 @@ def fit_camera_to_base(points_camera: Array, points_base: Array) -> Fit:
         points_base: (n, 3), metres, the same points in frame `base`.
 
     Raises:
-        InvalidConfigError: If there are too few points, they are not finite, or they lie on a
-            line.
+        InvalidConfigError: If there are too few points, they are not finite, or they lie near a
+            line or one place.
     """
     if points_camera.shape != points_base.shape or points_camera.shape[1:] != (3,):
         raise InvalidConfigError(
@@ -71,20 +82,23 @@ def fit_camera_to_base(points_camera: Array, points_base: Array) -> Fit:
     if not (np.isfinite(points_camera).all() and np.isfinite(points_base).all()):
         raise InvalidConfigError("a pair is not finite; allowed: numbers in metres")
     for name, points in (("camera", points_camera), ("base", points_base)):
-        _check_spread(name, points)
+        across_m = _spreads_m(points)[1]
+        if not across_m >= _LEAST_SPREAD_M:
+            raise InvalidConfigError(
+                f"the {name} points lie on a line or in one place, but for "
+                f"{1000 * across_m:.1f} mm (rms); allowed: points spread over the table, by "
+                f"{1000 * _LEAST_SPREAD_M:.0f} mm in two directions at least, better in three"
+            )
     center_camera, center_base = points_camera.mean(axis=0), points_base.mean(axis=0)
     u, _, vt = np.linalg.svd((points_base - center_base).T @ (points_camera - center_camera))
     mirror = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
     rotation = u @ mirror @ vt
     transform = RigidTransform(rotation, center_base - rotation @ center_camera)
     residuals: Array = np.linalg.norm(transform.apply(points_camera) - points_base, axis=1)
-    return Fit(transform, residuals)
+    return Fit(transform, residuals, thickness_m=_spreads_m(points_base)[2])
 
 
-def _check_spread(name: str, points: Array) -> None:
-    along, across, _ = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)[:3]
-    if not across > _LEAST_SPREAD * along:
-        raise InvalidConfigError(
-            f"the {name} points lie on a line or in one place; allowed: points spread over the "
-            "table in two directions at least, better in three"
-        )
+def _spreads_m(points: Array) -> list[float]:
+    """Root mean square extents of points (n, 3) along their principal axes, largest first."""
+    extents = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return [float(extent) for extent in extents / np.sqrt(len(points))]

@@ -21,6 +21,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from damsel.calibration.numbers import numbers
 from damsel.errors import InvalidConfigError, brief
 from damsel.rigid import RigidTransform
 from damsel.safe_yaml import read_yaml
@@ -152,14 +153,16 @@ def _transform(name: str, entry: object) -> RigidTransform:
             f"{name} is {brief(entry)}; allowed: exactly the keys translation and rotation"
         )
     try:
-        return RigidTransform.of(_numbers(entry["translation"]), _numbers(entry["rotation"]))
+        return RigidTransform.of(_numbers(entry, "translation"), _numbers(entry, "rotation"))
     except InvalidConfigError as cause:
         raise InvalidConfigError(f"{name}: {cause}") from None
 
 
-def _numbers(values: object) -> list[float]:
-    if not isinstance(values, list) or not all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in values
-    ):
-        raise InvalidConfigError(f"{brief(values)} is not a list of numbers")
-    return [float(value) for value in values]
+def _numbers(entry: dict[str, object], key: str) -> list[float]:
+    found = numbers(entry[key])
+    if found is None:
+        raise InvalidConfigError(
+            f"{key} is {brief(entry[key])}, not a list of numbers; allowed: such as "
+            "[0.1, 0.0, -0.03]"
+        )
+    return found

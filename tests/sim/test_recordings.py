@@ -110,6 +110,14 @@ def test_a_byte_that_changed_is_noticed(file: Path) -> None:
     assert "is cut short or damaged" in read_recording(file).note
 
 
+@pytest.mark.parametrize("at", [-9, 11])  # of a chunk's size in memory, and of that in the file
+def test_a_length_beyond_all_bounds_is_noticed(at: int, file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[content.index(b"zstd", len(content) // 3) + at] = 0xFF
+    file.write_bytes(bytes(content))
+    assert "is cut short or damaged" in read_recording(file).note
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -163,6 +171,32 @@ def test_the_fit_is_written_so_that_training_can_read_it(file: Path, tmp_path: P
     content = yaml.safe_load(output.read_text(encoding="utf-8"))
     assert content["recording"]["file"] == "run.mcap"
     assert content["gap"]["fitted"]["end_effector"]["rms_mm"] < 0.1
+
+
+def test_what_is_read_is_not_written_over(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = file.read_bytes()
+    link = tmp_path / "link.yaml"
+    link.symlink_to(file)
+    for output in (file, tmp_path / ".." / tmp_path.name / "run.mcap", link):
+        assert fit_main([str(file), "-o", str(output)]) == 2
+        assert replay_main([str(file), "--json", str(output)]) == 2
+    arm = tmp_path / "arm.yaml"
+    save_arm(arm, ArmParameters(), {})
+    assert replay_main([str(file), "--parameters", str(arm), "--json", str(arm)]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 7
+    assert all("is read, too; allowed: another file" in error for error in errors)
+    assert file.read_bytes() == content
+
+
+def test_a_gap_that_cannot_be_written_is_one_line(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay_main([str(file), "--json", "/dev/full"]) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith("damsel-replay: error: '/dev/full' cannot be written: No space left")
 
 
 @pytest.mark.parametrize(

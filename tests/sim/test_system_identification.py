@@ -113,6 +113,28 @@ def test_an_arm_that_never_moved_tells_nothing() -> None:
         fit(replays(simulated(np.zeros(3), 20)))
 
 
+@pytest.mark.parametrize(
+    ("ahead_s", "words"),
+    [
+        (-0.05, r"delay_s comes out as -0\.0\d+, where the least that is allowed is -0\.02.*clock"),
+        (-0.3, r"delay_s comes out as -0\.02, where the least.*clock"),
+        pytest.param(
+            0.6,
+            r"delay_s comes out as 0\.5, where the most that is allowed is 0\.5.*clock",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_robot_whose_clock_is_off_is_not_taken_for_another_arm(
+    ahead_s: float, words: str
+) -> None:
+    hidden = ArmPhysics(friction=0.018, damping_scale=1.8, gain_scale=1.15, delay_s=0.01)
+    recording = recorded_excitation(hidden, 5.0, np.random.default_rng(0))
+    apart = replace(recording, state_times_s=recording.state_times_s + ahead_s)
+    with pytest.raises(InvalidRecordingError, match=words):
+        fit(replays(apart))
+
+
 def test_motions_end_where_targets_pause_or_jump() -> None:
     one = simulated(UP, 20)
     count = len(one.targets)

@@ -47,13 +47,13 @@ def _replay(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the gap here")
     options = parser.parse_args(arguments)
-    _check_writable("--json", options.json)
+    _check_writable("--json", options.json, options.recording, options.parameters)
     arm = load_arm(options.parameters) if options.parameters else NOMINAL_ARM
     replays = _replays(options)
     found = gap(replays, arm)
     print(gap_table({"fitted" if options.parameters else "nominal": found}))
     if options.json:
-        options.json.write_text(json.dumps(gap_record(found), indent=2) + "\n", encoding="utf-8")
+        _write(options.json, json.dumps(gap_record(found), indent=2) + "\n")
     return 0
 
 
@@ -68,7 +68,7 @@ def _fit(arguments: Sequence[str]) -> int:
         "-o", "--output", type=Path, required=True, metavar="FILE", help="YAML file to write"
     )
     options = parser.parse_args(arguments)
-    _check_writable("--output", options.output)
+    _check_writable("--output", options.output, options.recording)
     replays = _replays(options)
     result = fit(replays, progress=lambda line: print(line, file=sys.stderr))
     before, after = gap(replays, NOMINAL_ARM), gap(replays, result.arm)
@@ -113,8 +113,20 @@ def _replays(options: argparse.Namespace) -> list[Replay]:
     return judged
 
 
-def _check_writable(option: str, path: Path | None) -> None:
-    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+def _check_writable(option: str, path: Path | None, *read: Path | None) -> None:
+    """Refuse a file that could not be written, or that is among those that are read."""
+    if path is None:
+        return
+    if path.is_dir() or not path.resolve().parent.is_dir():
         raise InvalidConfigError(
             f"{option} {str(path)!r} cannot be written; allowed: a file in an existing folder"
         )
+    if any(path.resolve() == one.resolve() for one in read if one is not None):
+        raise InvalidConfigError(f"{option} {str(path)!r} is read, too; allowed: another file")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidConfigError(f"{str(path)!r} cannot be written: {error.strerror}") from None

@@ -36,6 +36,12 @@ _DIFFERENCE = 0.02
 # Without smoothing targets are taken as they are, which is no limit of less and less smoothing,
 # because a set point that approaches them keeps the limits of acceleration.
 _BOUNDS = LIMITS | {"smoothing_s": (TICK_PERIOD_S, LIMITS["smoothing_s"][1])}
+# An arm without friction, and one without smoothing, are at a bound and well.
+_GOOD_BOUNDS = (("friction", "least"), ("smoothing_s", "least"))
+_CLOCKS = (
+    "joint states are stamped by the robot's clock, targets by this computer's: see to it that "
+    "both agree, which damsel-preflight checks, and record again"
+)
 # Standard errors below these are good enough, however small the value is.
 _SMALL_ERRORS = {
     "friction": 0.001,
@@ -167,7 +173,8 @@ def fit(
         progress: told what is known so far, in one line.
 
     Raises:
-        InvalidRecordingError: If the arm did not move, or no parameter can be identified.
+        InvalidRecordingError: If the arm did not move, no parameter can be identified, or one is
+            as large or small as is allowed, so that something else must be wrong.
     """
     cfg = cfg or FitCfg()
     _check_motion(replays, cfg)
@@ -178,11 +185,13 @@ def fit(
     arm = _minimise(_Problem(replays, names, arm, cfg), arm, progress).arm
     not_identified: dict[str, str] = {}
     while names:
+        _check_bounds([name for name in names if name == "delay_s"], arm)
         problem = _Problem(replays, names, arm, cfg)
         errors = _standard_errors(problem, arm)
         worst = max(errors, key=lambda name: errors[name] / _allowed_error(name, arm, cfg))
         allowed = _allowed_error(worst, arm, cfg)
         if errors[worst] <= allowed:
+            _check_bounds(names, arm)
             return FitResult(arm, errors, not_identified)
         not_identified[worst] = (
             f"its standard error is {errors[worst]:.2g} at {getattr(arm, worst):.3g} "
@@ -194,8 +203,20 @@ def fit(
         arm = _minimise(_Problem(replays, names, arm, cfg), arm, progress).arm
     raise InvalidRecordingError(
         "the recording tells none of the parameters; allowed: one in which the arm moves freely, "
-        "such as damsel-record --excite makes"
+        f"such as damsel-record --excite makes. If it does, {_CLOCKS}"
     )
+
+
+def _check_bounds(names: Sequence[str], arm: ArmParameters) -> None:
+    """Refuse an arm at the edge of what is allowed; whatever drove it there spoils the rest."""
+    for name in names:
+        value = getattr(arm, name)
+        for which, bound in zip(("least", "most"), _BOUNDS[name], strict=True):
+            if abs(value - bound) < _SMALL_ERRORS[name] and (name, which) not in _GOOD_BOUNDS:
+                raise InvalidRecordingError(
+                    f"{name} comes out as {value:.3g}, where the {which} that is allowed is "
+                    f"{bound:g}, so something else is wrong; most likely clocks: {_CLOCKS}"
+                )
 
 
 class _Found(NamedTuple):

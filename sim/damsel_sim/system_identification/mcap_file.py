@@ -84,7 +84,10 @@ def _read(path: Path, samples: dict[str, list[_Sample]]) -> str:
             f"recordings need the package {error.name}; `make setup` installs all of the extra "
             "`recording`"
         ) from None
-    damaged = (McapError, struct.error, ValueError, RuntimeError, KeyError, zstandard.ZstdError)
+    damaged = (
+        *(McapError, struct.error, ValueError, RuntimeError, KeyError, zstandard.ZstdError),
+        *(OverflowError, MemoryError),  # a length that is none
+    )
     with path.open("rb") as stream:
         try:
             for topic, decode, data in _messages(stream, DecoderFactory()):

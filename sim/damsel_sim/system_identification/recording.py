@@ -87,7 +87,8 @@ def motions(recording: Recording) -> list[Motion]:
     if not found:
         raise InvalidRecordingError(
             f"{recording.name} holds no {_SHORTEST_S:g} s of joint targets and joint states "
-            "without a pause; allowed: a run recorded with damsel-record"
+            "without a pause at the same time; allowed: a run recorded with damsel-record, while "
+            "the robot's clock and this computer's agreed"
         )
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rclpy
+import yaml
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
 
@@ -43,6 +44,9 @@ class Camera:
 
     def __init__(self, watcher: Watcher, server: InteraDouble) -> None:
         self.blind = False
+        self.frame_id = "overhead"
+        self.noise_m = 0.0
+        self._rng = np.random.default_rng(0)
         self._server = server
         self._publisher = watcher.node.create_publisher(PoseStamped, "/tag/pose", 10)
         self._clock = watcher.node.get_clock()
@@ -52,10 +56,10 @@ class Camera:
         if self.blind:
             return
         tip = end_effector_position(self._server.joints[None])[0]
-        seen = CAMERA.inverse().apply(tip).tolist()
-        self._publisher.publish(
-            pose_to_message(seen, (0.0, 0.0, 0.0, 1.0), self._clock.now().to_msg())
-        )
+        seen = CAMERA.inverse().apply(tip) + self._rng.normal(0.0, self.noise_m, 3)
+        message = pose_to_message(seen.tolist(), (0.0, 0.0, 0.0, 1.0), self._clock.now().to_msg())
+        message.header.frame_id = self.frame_id
+        self._publisher.publish(message)
 
 
 def parameters(server: InteraDouble, tmp_path: Path) -> str:
@@ -71,16 +75,20 @@ def parameters(server: InteraDouble, tmp_path: Path) -> str:
     return str(file)
 
 
+@pytest.fixture
+def one_ros(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command starts and ends ROS itself, beside the watcher's."""
+    monkeypatch.setattr(rclpy, "init", lambda **_: None)
+    monkeypatch.setattr("damsel_ros.set_up.try_shutdown", lambda: None)
+
+
+@pytest.mark.usefixtures("one_ros")
 def test_touching_a_marker_here_and_there_calibrates_a_camera(
     server: InteraDouble,
     watcher: Watcher,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The command starts and ends ROS itself, beside the watcher's.
-    monkeypatch.setattr(rclpy, "init", lambda **_: None)
-    monkeypatch.setattr("damsel_ros.set_up.try_shutdown", lambda: None)
     camera = Camera(watcher, server)
     asked: list[str] = []
 
@@ -107,10 +115,64 @@ def test_touching_a_marker_here_and_there_calibrates_a_camera(
     np.testing.assert_allclose(found.translation, CAMERA.translation, atol=1e-4)
 
 
+@pytest.mark.usefixtures("one_ros")
+def test_what_is_old_or_of_another_camera_is_not_taken(
+    server: InteraDouble, watcher: Watcher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    camera = Camera(watcher, server)
+    camera.noise_m = 0.001  # a still marker, whose poses are noisy
+
+    def hide() -> None:
+        time.sleep(0.5)  # so that poses wait in the subscription
+        camera.blind = True
+        time.sleep(0.2)
+
+    def show_with_old_joints() -> None:
+        camera.blind = False
+        server.change(robot_age_s=60.0)
+        time.sleep(0.2)
+
+    def show_in_another_frame() -> None:
+        server.change(robot_age_s=0.002)
+        camera.frame_id = "side"
+        time.sleep(0.2)
+
+    def tremble() -> None:
+        camera.frame_id = "overhead"
+        camera.noise_m = 0.01
+
+    steps = [lambda: time.sleep(0.5), hide, show_with_old_joints, show_in_another_frame, tremble]
+
+    def ask(_: str) -> str:
+        if not steps:
+            return "q"
+        steps.pop(0)()
+        return ""
+
+    pairs = tmp_path / "pairs.yaml"
+    arguments = ["--topic", "/tag/pose", "--output", str(pairs)]
+    assert record_pairs([*arguments, "--parameters", parameters(server, tmp_path)], ask) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("pair 1: ")
+    assert said[1:4] == [
+        "the marker is not seen; no poses come on /tag/pose",
+        "the arm is not heard; its joints are 60.0 s old",
+        "poses on /tag/pose are in frame 'side'; allowed: one frame in all pairs, here 'overhead'",
+    ]
+    assert said[4].startswith("the marker moved ")
+    assert said[5] == f"1 pairs in frame 'overhead': {pairs}"
+    assert len(yaml.safe_load(pairs.read_text(encoding="utf-8"))) == 1
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anybody_touches_anything() -> None:
+    with pytest.raises(InvalidConfigError, match=r"--output '/proc/pairs\.yaml' cannot be written"):
+        record_pairs(["--topic", "/t", "--output", "/proc/pairs.yaml"], lambda _: "")
+
+
 def test_a_file_that_exists_is_not_written_over(tmp_path: Path) -> None:
     file = tmp_path / "pairs.yaml"
     file.write_text("[]", encoding="utf-8")
-    with pytest.raises(InvalidConfigError, match="exists or has no folder"):
+    with pytest.raises(InvalidConfigError, match="exists; allowed: a new file"):
         record_pairs(["--topic", "/t", "--output", str(file)], lambda _: "")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +73,30 @@ def test_recording_takes_no_such_file_either(
     arguments = [str(tmp_path / "run.mcap"), "--excite", "--parameters", str(file)]
     assert record_cli.run(arguments) == 2
     assert "names '/robot'; allowed: parameters of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "module", ["preflight_cli", "record_cli", "record_pairs_cli", "rehearse_cli"]
+)
+def test_ros_arguments_that_nobody_would_see_are_refused(module: str) -> None:
+    for arguments in (("-r", "/a:=/b"), ("--bogus",)):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", f"damsel_ros.{module}", "--ros-args", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        (error,) = done.stderr.splitlines()
+        assert "--ros-args is not taken here; allowed: --parameters FILE" in error
+
+
+def test_the_help_of_rehearsals_is_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        rehearse_cli.rehearse(["--help"])
+    said = capsys.readouterr().out
+    assert "--arm NAME=VALUE,..." in said
+    assert "FILE --excite [OPTIONS of damsel-record]" in said
 
 
 @pytest.mark.parametrize(("robot", "own"), [("sim", True), ("sawyer", False)])

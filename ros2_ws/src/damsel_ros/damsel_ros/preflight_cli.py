@@ -16,7 +16,6 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
-from rclpy.utilities import remove_ros_args
 
 from damsel.bundle import Bundle
 from damsel.calibration import OBJECT_NAMES, Calibration
@@ -33,6 +32,7 @@ from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.bundle_path import default_bundle
 from damsel_ros.conversions import stamp_s, transform_from_pose
 from damsel_ros.preflight import Sighting, checklist
+from damsel_ros.ros_arguments import refuse_ros_arguments
 from damsel_ros.set_up import sawyer_set_up
 
 __all__ = ["main", "preflight"]
@@ -44,7 +44,7 @@ _LISTENING_S = 2.0
 
 def main() -> None:
     """Run `damsel-preflight`."""
-    sys.exit(run_command(lambda: preflight(remove_ros_args(sys.argv)[1:]), PROGRAM))
+    sys.exit(run_command(lambda: preflight(sys.argv[1:]), PROGRAM))
 
 
 def preflight(argv: Sequence[str]) -> int:
@@ -56,7 +56,7 @@ def preflight(argv: Sequence[str]) -> int:
     Raises:
         DamselError: If the command or a parameter is wrong.
     """
-    given = _parser().parse_args(argv)
+    given = _parser().parse_args(refuse_ros_arguments(argv))
     with sawyer_set_up(given.parameters) as found:
         seen = _look(found.node, found.cfg, found.calibration())
     checks = list(

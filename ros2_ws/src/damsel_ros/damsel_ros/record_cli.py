@@ -21,7 +21,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args, try_shutdown
+from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, OneLineParser
 from damsel.errors import DamselError, RobotError
@@ -44,6 +44,7 @@ from damsel_ros.parameter_file import check_parameter_file
 from damsel_ros.processes import NodeProcesses, free_domain_id
 from damsel_ros.recorder_node import RecorderNode, record
 from damsel_ros.recording_file import check_new_file
+from damsel_ros.ros_arguments import refuse_ros_arguments
 
 __all__ = ["main", "run"]
 
@@ -64,7 +65,7 @@ class _Options:
 
 def main() -> None:
     """Run `damsel-record`."""
-    sys.exit(run(remove_ros_args(sys.argv)[1:]))
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(
@@ -190,7 +191,7 @@ def _parse(argv: Sequence[str]) -> _Options:
     parser.add_argument(
         "--parameters", default="", metavar="FILE", help="ROS parameter file of your own set-up"
     )
-    given: argparse.Namespace = parser.parse_args(argv)
+    given: argparse.Namespace = parser.parse_args(refuse_ros_arguments(argv))
     output = Path(given.output)
     check_new_file(output, "FILE")
     parameters = Path(given.parameters) if given.parameters else None

@@ -19,8 +19,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import SystemRandom
 
-from rclpy.utilities import remove_ros_args
-
 from damsel.cli import EXIT_BAD_INPUT, OneLineParser
 from damsel.errors import DamselError, InvalidConfigError, brief
 from damsel_intera.errors import InteraError
@@ -29,6 +27,7 @@ from damsel_ros.adapt_cli import Surroundings, run
 from damsel_ros.person import StandIn
 from damsel_ros.processes import free_domain_id
 from damsel_ros.record_cli import run as record
+from damsel_ros.ros_arguments import refuse_ros_arguments
 
 __all__ = ["main", "rehearse", "surroundings_of"]
 
@@ -44,7 +43,7 @@ _SETTLING_S = 1.0
 
 def main() -> None:
     """Run `damsel-rehearse`."""
-    sys.exit(rehearse(remove_ros_args(sys.argv)[1:]))
+    sys.exit(rehearse(sys.argv[1:]))
 
 
 def rehearse(argv: Sequence[str]) -> int:
@@ -107,9 +106,26 @@ def _put_objects_back(rehearsal: Rehearsal) -> None:
 
 def _arm_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Split off `--arm friction=0.02,delay_s=0.06`, as arguments of the virtual Sawyer."""
-    parser = OneLineParser(prog=PROGRAM, add_help=False, allow_abbrev=False)
-    parser.add_argument("--arm", default="")
-    given, rest = parser.parse_known_args(argv)
+    parser = OneLineParser(
+        prog=PROGRAM,
+        description="Adapt as damsel-adapt --robot sawyer does, or record as damsel-record does "
+        "with --excite --robot sawyer, on a virtual Sawyer. Every other option is that command's "
+        "own; see its --help.",
+        usage="%(prog)s [--arm NAME=VALUE,...] [OPTIONS of damsel-adapt]\n"
+        "       %(prog)s [--arm NAME=VALUE,...] FILE --excite [OPTIONS of damsel-record]",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--arm",
+        default="",
+        metavar="NAME=VALUE,...",
+        help=f"make the virtual arm unlike the nominal one: {', '.join(_ARM)}",
+    )
+    parser.add_argument(
+        "--excite", action="store_true", help="record the motion that damsel-fit needs to FILE"
+    )
+    given, rest = parser.parse_known_args(refuse_ros_arguments(argv))
+    rest += ["--excite"] * given.excite
     arguments = []
     for part in filter(None, given.arm.split(",")):
         name, _, value = part.partition("=")

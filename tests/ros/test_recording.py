@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
@@ -21,7 +22,7 @@ from damsel.kinematics import JOINT_NAMES
 from damsel_msgs.msg import Context, EndEffectorCommand, Observation, Reward
 from damsel_ros.conversions import time_of
 from damsel_ros.message_definitions import message_definition
-from damsel_ros.recorder_node import RECORDED
+from damsel_ros.recorder_node import RECORDED, RecorderNode
 from damsel_ros.recording_file import RecordingError, RecordingFile
 from damsel_sim.arm_parameters import NOMINAL_ARM
 from damsel_sim.system_identification.mcap_file import read_recording
@@ -99,12 +100,16 @@ def test_control_c_finishes_the_file_and_a_kill_leaves_what_is_complete(
         recorders[1].send_signal(signal.SIGKILL)
         recorders[0].send_signal(signal.SIGINT)
         assert recorders[0].wait(10.0) == 0
+        assert recorders[0].stdout is not None
+        (count, *said) = recorders[0].stdout.readline().split(maxsplit=1)
+        assert said == [f"messages recorded: {files[0]}\n"]
     finally:
         for recorder in recorders:
             recorder.kill()
             recorder.wait()
     whole = decoded(files[0])
     assert len(whole["/damsel/joint_command"]) > 900
+    assert int(count) == sum(map(len, whole.values()))
     killed = read_recording(files[1])
     assert "cut short" in killed.note
     assert len(killed.targets) > 0.8 * len(whole["/damsel/joint_command"])
@@ -146,6 +151,23 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(RecordingError, match=r"is not complete: No space left on device"):
         write_on()
+    with pytest.raises(RecordingError, match=r"is not complete: No space left on device"):
+        file.close()
+
+
+@pytest.mark.usefixtures("domain_id")
+def test_a_disk_that_is_full_at_the_very_end_is_said_too(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    node = RecorderNode(tmp_path / "run.mcap")
+    target = os.open(full, os.O_WRONLY)
+    os.dup2(target, node._recording._file.fileno())
+    os.close(target)
+    with pytest.raises(RecordingError, match=r"is not complete: No space left on device"):
+        node.finish(SingleThreadedExecutor())
+    node.close()
+    node.destroy_node()
 
 
 @pytest.mark.parametrize("kind", sorted({kind for kind, _ in RECORDED.values()}, key=str))

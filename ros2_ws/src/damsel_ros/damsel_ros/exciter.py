@@ -27,6 +27,9 @@ from damsel_ros.qos import COMMAND, STREAM
 __all__ = ["Exciter"]
 
 _SILENCE_S = 3.0
+# A step that was held because its command came late is followed by the next; if none follows for
+# that long, the trajectory is over.
+_HELD_SILENCE_S = 0.5
 _ANSWER_S = 3.0
 
 
@@ -59,6 +62,7 @@ class Exciter:
         self._latest: Observed | None = None
         self._heard_s = 0.0
         self._stopped = ""
+        self._held = ""
         self.steps = 0
 
     @property
@@ -92,7 +96,7 @@ class Exciter:
             reset_timeout_s: How long the reset may take, a person's part in it included.
 
         Raises:
-            RobotError: If the robot cannot be reset, stops, or goes silent.
+            RobotError: If the robot cannot be reset, stops, holds, or goes silent.
         """
         answer = self._ask(self._reset, Reset.Request(), "reset", poll, reset_timeout_s)
         if not answer.success:
@@ -105,7 +109,10 @@ class Exciter:
             poll()
             if self._stopped:
                 raise RobotError(f"the robot stopped: {self._stopped}")
-            if time.monotonic() - self._heard_s > _SILENCE_S:
+            silence_s = time.monotonic() - self._heard_s
+            if self._held and silence_s > _HELD_SILENCE_S:
+                raise RobotError(f"the robot holds: {self._held}")
+            if silence_s > _SILENCE_S:
                 raise RobotTimeoutError(f"no observation for {_SILENCE_S:g} s")
         self._trajectory = None
         if not self.hold(poll):
@@ -146,6 +153,7 @@ class Exciter:
         if observed.trajectory != self._trajectory or self.steps >= self.wanted_steps:
             return
         self._heard_s = time.monotonic()
+        self._held = ""
         if self._first is None:
             self._first = observed
         moved = (observed.observation - self._first.observation)[END_EFFECTOR]
@@ -162,5 +170,9 @@ class Exciter:
 
     def _on_applied(self, message: EndEffectorCommand) -> None:
         applied = applied_from_message(message)
-        if applied.trajectory == self._trajectory and applied.status is Status.STOPPED:
+        if applied.trajectory != self._trajectory:
+            return
+        if applied.status is Status.STOPPED:
             self._stopped = applied.reason
+        elif applied.status is Status.HELD:
+            self._held = applied.reason

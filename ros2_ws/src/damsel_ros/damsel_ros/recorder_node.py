@@ -64,11 +64,12 @@ class RecorderNode(Node):
         given = declare_parameters(self, PARAMETERS)["output"]
         if output is None and not given:
             raise InvalidConfigError("parameter output is empty; allowed: a new file")
-        self._file: RecordingFile | None = RecordingFile(output or Path(given))
+        self._recording = RecordingFile(output or Path(given))
+        self._finished = False
         self._published_ns = 0
         for topic, (kind, qos) in RECORDED.items():
             name = self.resolve_topic_name(topic)
-            self._file.add_topic(name, _name_of(kind))
+            self._recording.add_topic(name, _name_of(kind))
             self.create_subscription(
                 kind,
                 topic,
@@ -80,10 +81,14 @@ class RecorderNode(Node):
     @property
     def messages(self) -> int:
         """How many messages have been recorded."""
-        return 0 if self._file is None else self._file.messages
+        return self._recording.messages
 
     def finish(self, executor: Executor) -> None:
-        """Record what was published before now and is still on its way."""
+        """Record what was published before now and is still on its way, and finish the file.
+
+        Raises:
+            RecordingError: If it cannot be written to its end.
+        """
         now_ns, deadline_s = time.time_ns(), time.monotonic() + _FINISH_S
         heard = -1
         while (
@@ -91,19 +96,23 @@ class RecorderNode(Node):
         ):
             heard = self.messages
             executor.spin_once(timeout_sec=_QUIET_S)
+        self._finish_file()
 
     def close(self) -> None:
-        """Finish the file."""
-        file, self._file = self._file, None
-        if file is not None:
-            with contextlib.suppress(RecordingError):  # said when it happened
-                file.close()
+        """Finish the file, if it is not finished yet."""
+        with contextlib.suppress(RecordingError):  # said when it happened
+            self._finish_file()
+
+    def _finish_file(self) -> None:
+        if not self._finished:
+            self._finished = True
+            self._recording.close()
 
     def _keep(self, topic: str, data: bytes, info: dict[str, Any]) -> None:
-        if self._file is not None:
+        if not self._finished:
             now_ns = time.time_ns()
             published_ns = int(info.get("source_timestamp") or now_ns)
-            self._file.write(topic, data, heard_ns=now_ns, published_ns=published_ns)
+            self._recording.write(topic, data, heard_ns=now_ns, published_ns=published_ns)
             self._published_ns = published_ns
 
 

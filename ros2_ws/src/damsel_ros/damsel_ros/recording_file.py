@@ -105,8 +105,9 @@ class RecordingFile:
             RecordingError: If they cannot be written; complete chunks stay readable.
         """
         try:
-            self._writer.finish()  # type: ignore[no-untyped-call]
+            try:
+                self._writer.finish()  # type: ignore[no-untyped-call]
+            finally:
+                self._file.close()  # writes what is buffered, and may fail as well
         except OSError as error:
             raise RecordingError(f"{self._name} is not complete: {error.strerror}") from None
-        finally:
-            self._file.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rclpy
+from numpy.typing import NDArray
 
 from damsel.bundle import Bundle
 from damsel.calibration import OBJECT_NAMES
@@ -20,9 +22,12 @@ from damsel.return_motion import ReturnCfg
 from damsel_intera.wire import EndpointFrame, Header, Operation, OperatorReply, State
 from damsel_ros.backends import make_robot
 from damsel_ros.backends.state_guard import GuardCfg, StateGuard
+from damsel_ros.pose_log import PoseLog
 from damsel_ros.preflight import Check, Sighting, checklist
 from damsel_ros.preflight_cli import preflight
 from tests.ros.intera_double import RESTING
+
+Array = NDArray[np.float64]
 
 NOW_S = 100.0
 REPLY = OperatorReply(
@@ -40,6 +45,24 @@ WELL = replace(
     endpoint_frame=EndpointFrame.RIGHT_GRIPPER_TIP,
     endpoint_position=tuple(TIP.tolist()),
 )
+
+
+def log(at: Array, rate_hz: float = 20.0, **changes: object) -> PoseLog:
+    """Two seconds of poses at rest, 30 ms under way."""
+    count = round(2.0 * rate_hz)
+    made = PoseLog(
+        heard_s=(NOW_S - np.arange(count)[::-1] / rate_hz).tolist(),
+        delays_s=[0.03] * count,
+        positions_base=[at] * count,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def logs(at: Array | None = None, **block: object) -> dict[str, PoseLog]:
+    """The same of all objects, but for what is said of the block."""
+    at = rest_positions() if at is None else at
+    made = {name: log(one) for name, one in zip(OBJECT_NAMES, at.reshape(3, 3), strict=True)}
+    return made | {"block": log(at[:3], **block)}  # type: ignore[arg-type]
 
 
 def sighting(state: State = WELL, **fields: object) -> Sighting:
@@ -60,7 +83,8 @@ def sighting(state: State = WELL, **fields: object) -> Sighting:
         clock_offset_s=0.001,
         poses=poses,
         refused_pose="",
-        pose_ages_s={"block": 0.03, "door_handle": 0.02, "drawer_handle": 0.03},
+        robot_clock_offset_s=0.004,
+        pose_logs=logs(at),
         now_s=NOW_S + 0.01,
     )
     return replace(seen, **fields)  # type: ignore[arg-type]
@@ -96,9 +120,46 @@ CASES: dict[str, tuple[Sighting, str, str]] = {
     "long watchdog": (sighting(reply=replace(REPLY, watchdog_s=0.5)), "watchdog", "at most 200 ms"),
     "slow states": (sighting(states=100), "control rate", "50 states a second; allowed: 90 Hz"),
     "camera clock apart": (
-        sighting(pose_ages_s={"block": 0.02, "door_handle": -7200.0}),
+        sighting(pose_logs=logs(delays_s=[-7200.0] * 40)),
         "object pose delay",
-        "-7200000 ms by the stamps of door_handle; allowed: -50 to 100 ms; run chrony",
+        "-7200000 ms, .* by the stamps of block; allowed: -50 to 100 ms, a few up to 200 ms; run",
+    ),
+    "slow poses": (
+        sighting(pose_logs=logs(rate_hz=5.5)),
+        "object pose rate",
+        r"5\.\d poses a second of block; allowed: 20",
+    ),
+    "one pose late": (
+        sighting(pose_logs=logs(delays_s=[0.03] * 20 + [1.03] + [0.03] * 19)),
+        "object pose delay",
+        "30 ms, 30 to 1030 ms, by the stamps of block; allowed",
+    ),
+    "most poses late": (
+        sighting(pose_logs=logs(delays_s=[0.12] * 25 + [0.03] * 15)),
+        "object pose delay",
+        "120 ms, 30 to 120 ms, by the stamps of block; allowed",
+    ),
+    "a marker that flickers": (
+        sighting(
+            pose_logs=logs(
+                positions_base=[
+                    rest_positions()[:3] + np.array([0.0, 0.3 if n % 5 == 0 else 0.0, 0.0])
+                    for n in range(40)
+                ]
+            )
+        ),
+        "object pose spread",
+        r"300\.0 mm at most from the middle one of block; allowed: 5 mm at rest; look at",
+    ),
+    "the robot's clock behind": (
+        sighting(robot_clock_offset_s=0.05),
+        "robot's clock",
+        "50 ms behind this computer's; allowed: 20 ms; have the robot and this computer follow",
+    ),
+    "the robot's clock unknown": (
+        sighting(robot_clock_offset_s=math.nan),
+        "robot's clock",
+        "allowed: 20 ms",
     ),
     "clocks apart": (sighting(clock_offset_s=0.4), "clock offset", "400 ms; allowed: 50 ms"),
     "emergency stop": (

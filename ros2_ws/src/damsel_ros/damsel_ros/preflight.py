@@ -21,6 +21,8 @@ from damsel_intera.wire import JOINT_NAMES as WIRE_JOINT_NAMES
 from damsel_intera.wire import PROTOCOL_VERSION, EndpointFrame, OperatorReply, State
 from damsel_ros.backends.base import RobotDescription
 from damsel_ros.backends.state_guard import StateGuard
+from damsel_ros.check import Check
+from damsel_ros.pose_log import PoseLog, pose_checks
 
 __all__ = ["Check", "Sighting", "checklist"]
 
@@ -31,30 +33,12 @@ SDK_VERSIONS = ("5.3.0", "5.3.1", "5.3.2")
 
 _LEAST_RATE_HZ = 90.0
 _CLOCK_OFFSET_LIMIT_S = 0.05
-_POSE_DELAY_LIMIT_S = 0.1
+# A recording compares the robot's stamps with ours; beyond this no arm can be fitted to it.
+_ROBOT_CLOCK_LIMIT_S = 0.02
 _KINEMATICS_LIMIT_M = 0.01
 _TABLE_LIMIT_M = 0.004
 _LONGEST_WATCHDOG_S = 0.2
 _GRIPPER_TIP_FROM_HAND_M = 0.1356
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the checklist.
-
-    Attributes:
-        name: What was checked.
-        passed: Whether it holds.
-        detail: What was found, and when it failed, what to do.
-    """
-
-    name: str
-    passed: bool
-    detail: str
-
-    def line(self) -> str:
-        """The line."""
-        return f"{'ok  ' if self.passed else 'FAIL'}  {self.name:<20} {self.detail}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +53,11 @@ class Sighting:
         states: How many came.
         duration_s: In how much time.
         clock_offset_s: Smallest difference of the two machines' wall clocks; NaN if unknown.
+        robot_clock_offset_s: How far this machine's wall clock is ahead of the robot's, less the
+            shortest way of a state; NaN if unknown.
         poses: Has taken every object pose that came.
         refused_pose: Why a pose could not be used; empty if none.
-        pose_ages_s: How old the newest pose of each object was when it came, by the wall clocks of
-            this machine and of the camera.
+        pose_logs: The same poses, by object.
         now_s: When the listening ended.
     """
 
@@ -83,9 +68,10 @@ class Sighting:
     states: int
     duration_s: float
     clock_offset_s: float
+    robot_clock_offset_s: float
     poses: ObjectPoses
     refused_pose: str
-    pose_ages_s: Mapping[str, float]
+    pose_logs: Mapping[str, PoseLog]
     now_s: float
 
 
@@ -173,6 +159,7 @@ def _arm(seen: Sighting, state: State, return_cfg: ReturnCfg) -> Iterator[Check]
         f"{1000 * offset_s:.0f} ms"
         + ("" if near else f"; allowed: {1000 * _CLOCK_OFFSET_LIMIT_S:.0f} ms; run chrony on both"),
     )
+    yield _robot_clock(seen.robot_clock_offset_s)
     unpressed = state.estop_button == 0
     yield Check(
         "emergency stop",
@@ -186,6 +173,17 @@ def _arm(seen: Sighting, state: State, return_cfg: ReturnCfg) -> Iterator[Check]
     yield _kinematics(state)
     reason = refusal(np.array(state.joint_positions), return_cfg)
     yield Check("way to the start", not reason, reason or "free, as far as the arm's pose tells")
+
+
+def _robot_clock(offset_s: float) -> Check:
+    """No motion depends on it, but recordings do."""
+    near = abs(offset_s) <= _ROBOT_CLOCK_LIMIT_S
+    detail = f"{1000 * offset_s:.0f} ms behind this computer's"
+    wrong = (
+        f"{detail}; allowed: {1000 * _ROBOT_CLOCK_LIMIT_S:.0f} ms; have the robot and this "
+        "computer follow one NTP server, or nothing can be fitted to recordings"
+    )
+    return Check("robot's clock", near, detail if near else wrong)
 
 
 def _kinematics(state: State) -> Check:
@@ -205,26 +203,13 @@ def _kinematics(state: State) -> Check:
     )
 
 
-def _pose_ages(ages_s: Mapping[str, float]) -> Check:
-    """How long cameras take, which only clocks that agree can tell; control does not use it."""
-    name = "object pose delay"
-    if not ages_s:
-        return Check(name, False, "no pose has a stamp that can be read")
-    slowest = max(ages_s, key=lambda one: abs(ages_s[one]))
-    delay_s = ages_s[slowest]
-    short = -_CLOCK_OFFSET_LIMIT_S <= delay_s <= _POSE_DELAY_LIMIT_S
-    detail = f"{1000 * delay_s:.0f} ms by the stamps of {slowest}"
-    allowed = f"{-1000 * _CLOCK_OFFSET_LIMIT_S:.0f} to {1000 * _POSE_DELAY_LIMIT_S:.0f} ms"
-    wrong = f"{detail}; allowed: {allowed}; run chrony where the cameras are, then look at them"
-    return Check(name, short, detail if short else wrong)
-
-
 def _scene(seen: Sighting, placement_tolerance_m: float) -> Iterator[Check]:
     problem = seen.refused_pose or seen.poses.problem(seen.now_s)
     yield Check("object poses", not problem, problem or "live, of all three objects")
+    if all(log.heard_s for log in seen.pose_logs.values()):
+        yield from pose_checks(seen.pose_logs, seen.now_s, placement_tolerance_m)
     if problem:
         return
-    yield _pose_ages(seen.pose_ages_s)
     positions = seen.poses.positions(seen.now_s)
     wrong = misplaced(positions, placement_tolerance_m)
     yield Check("objects", not wrong, "; ".join(wrong) or "at their start")

@@ -6,9 +6,11 @@ check passed, 2 when one failed or the command was wrong.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,9 @@ from damsel.cli import EXIT_BAD_INPUT, OneLineParser
 from damsel.cli import run as run_command
 from damsel.errors import DamselError
 from damsel.perception import ObjectPoses
+from damsel_intera.client import Client
 from damsel_intera.errors import InteraError
+from damsel_intera.wire import OperatorReply
 from damsel_ros.backends import make_robot
 from damsel_ros.backends.pose_clock import PoseClock
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
@@ -31,6 +35,7 @@ from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.bundle_path import default_bundle
 from damsel_ros.conversions import stamp_s, transform_from_pose
+from damsel_ros.pose_log import PoseLog
 from damsel_ros.preflight import Sighting, checklist
 from damsel_ros.ros_arguments import refuse_ros_arguments
 from damsel_ros.set_up import sawyer_set_up
@@ -97,91 +102,91 @@ def _bundle(folder: str) -> Bundle | DamselError:
         return error
 
 
+class _Eyes:
+    """Hears every pose of the objects, and keeps what it says and why it cannot be used."""
+
+    def __init__(self, node: Node, cfg: SawyerCfg, calibration: Calibration) -> None:
+        self.poses = ObjectPoses(cfg.perception)
+        # Whatever is seen now is where the objects are.
+        self.poses.jumps_allowed = True
+        self.refused: dict[str, str] = {}
+        self.logs = {name: PoseLog() for name in OBJECT_NAMES}
+        self._calibration = calibration
+        for name in OBJECT_NAMES:
+            node.create_subscription(
+                PoseStamped,
+                f"objects/{name}/pose",
+                partial(self._take, name, PoseClock()),
+                qos_profile_sensor_data,
+            )
+
+    def _take(self, name: str, clock: PoseClock, message: PoseStamped) -> None:
+        now_s = time.monotonic()
+        stamped_s = stamp_s(message.header.stamp)
+        try:
+            marker = transform_from_pose(message.pose)
+            position = self._calibration.object_position(name, message.header.frame_id, marker)
+        except DamselError as error:
+            self.refused[name] = str(error)
+        else:
+            self.logs[name].add(now_s, time.time() - stamped_s, position)
+            self.poses.see(name, position, clock.measured_s(stamped_s, now_s, anew=True), now_s)
+
+
 def _look(node: Node, cfg: SawyerCfg, calibration: Calibration) -> Sighting:
     """Listen to cameras and server for a while."""
-    poses = ObjectPoses(cfg.perception)
-    # Whatever is seen now is where the objects are.
-    poses.jumps_allowed = True
-    refused: dict[str, str] = {}
-    ages_s: dict[str, float] = {}
-    for name in OBJECT_NAMES:
-        node.create_subscription(
-            PoseStamped,
-            f"objects/{name}/pose",
-            _taker(name, calibration, poses, refused, ages_s),
-            qos_profile_sensor_data,
-        )
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        return _listen(cfg, poses, refused, ages_s, lambda: executor.spin_once(timeout_sec=0.0))
+        with connect_client(cfg.addresses, PROGRAM, cfg.key) as client:
+            reply, error = None, ""
+            try:
+                reply = client.hello()
+            except InteraError as cause:
+                error = str(cause)
+            # Not before the answer, or poses wait meanwhile and seem to come late.
+            eyes = _Eyes(node, cfg, calibration)
+            return _listen(client, cfg, eyes, reply, error, lambda: executor.spin_once(0.0))
     finally:
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()
 
 
-def _taker(
-    name: str,
-    calibration: Calibration,
-    poses: ObjectPoses,
-    refused: dict[str, str],
-    ages_s: dict[str, float],
-) -> Callable[[PoseStamped], None]:
-    clock = PoseClock()
-
-    def take(message: PoseStamped) -> None:
-        now_s = time.monotonic()
-        stamped_s = stamp_s(message.header.stamp)
-        ages_s[name] = time.time() - stamped_s
-        try:
-            marker = transform_from_pose(message.pose)
-            position = calibration.object_position(name, message.header.frame_id, marker)
-        except DamselError as error:
-            refused[name] = str(error)
-        else:
-            poses.see(name, position, clock.measured_s(stamped_s, now_s, anew=True), now_s)
-
-    return take
-
-
 def _listen(
+    client: Client,
     cfg: SawyerCfg,
-    poses: ObjectPoses,
-    refused: Mapping[str, str],
-    ages_s: Mapping[str, float],
+    eyes: _Eyes,
+    reply: OperatorReply | None,
+    error: str,
     spin: Callable[[], Any],
 ) -> Sighting:
     guard = StateGuard(cfg.guard)
-    states, offset_s, reply, error = 0, float("nan"), None, ""
+    # How far our clock is ahead; the way of a state only adds to it.
+    server_offsets_s, robot_offsets_s = [], []
     started_s = time.monotonic()
-    with connect_client(cfg.addresses, PROGRAM, cfg.key) as client:
-        try:
-            reply = client.hello()
-        except InteraError as cause:
-            error = str(cause)
-        started_s = time.monotonic()
-        while time.monotonic() < started_s + _LISTENING_S:
-            spin()
-            state = client.receive_state(0.002)
-            header = client.state_header
-            if state is None or header is None:
-                continue
-            guard.take(state, header, time.monotonic())
-            states += 1
-            offset = time.time() - header.wall_s
-            offset_s = offset if states == 1 or abs(offset) < abs(offset_s) else offset_s
-        now_s = time.monotonic()
+    while time.monotonic() < started_s + _LISTENING_S:
+        spin()
+        state = client.receive_state(0.002)
+        header = client.state_header
+        if state is None or header is None:
+            continue
+        wall_s = time.time()
+        guard.take(state, header, time.monotonic())
+        server_offsets_s.append(wall_s - header.wall_s)
+        robot_offsets_s.append(wall_s - state.robot_stamp_s - state.robot_age_s)
+    now_s = time.monotonic()
     return Sighting(
         address=f"{cfg.addresses.host}:{cfg.addresses.operator_port}",
         reply=reply,
         error=error,
         guard=guard,
-        states=states,
+        states=len(server_offsets_s),
         duration_s=now_s - started_s,
-        clock_offset_s=offset_s,
-        poses=poses,
-        refused_pose="; ".join(refused.values()),
-        pose_ages_s=dict(ages_s),
+        clock_offset_s=min(server_offsets_s, key=abs, default=math.nan),
+        robot_clock_offset_s=min(robot_offsets_s, default=math.nan),
+        poses=eyes.poses,
+        refused_pose="; ".join(eyes.refused.values()),
+        pose_logs=eyes.logs,
         now_s=now_s,
     )
 

@@ -5,10 +5,12 @@
 #   docker run --rm damsel damsel-adapt --family push --goal 0.17,-0.04
 #   docker run --rm damsel ros2 launch damsel_ros adapt.launch.py family:=drawer goal:=0.1
 #
-# On a physical Sawyer, with your own parameters, keys and calibration in ./lab:
+# On a physical Sawyer, with your own parameters, keys and calibration in ./lab, in which paths count
+# from there (env -C), and whose owner may read the key (--user):
 #
 #   docker run --rm -it --network host --ulimit rtprio=30 --cap-add SYS_NICE \
-#     -v ./lab:/lab:ro damsel damsel-adapt --robot sawyer --parameters /lab/lab.yaml
+#     --user "$(id -u)" -e HOME=/tmp -e ROS_DOMAIN_ID \
+#     -v ./lab:/lab damsel env -C /lab damsel-adapt --robot sawyer --parameters lab.yaml
 #
 # Every step is a script of this repository, which its tests and its CI run, too.
 FROM ros:jazzy-ros-base AS build

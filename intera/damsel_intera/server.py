@@ -298,6 +298,8 @@ def main(arguments: list[str] | None = None) -> int:
                 server.run()
             finally:
                 robot.close()
+    except KeyboardInterrupt:
+        print("damsel_intera.server: stopped before it served", file=sys.stderr)
     except InteraError as error:
         print(f"damsel_intera.server: error: {error}", file=sys.stderr)
         return 2

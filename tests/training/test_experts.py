@@ -6,6 +6,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import torch
 
 from damsel_training.checkpoints import load_checkpoint, save_checkpoint
-from damsel_training.errors import DivergedError, InvalidDatasetError
+from damsel_training.errors import DivergedError, InvalidDatasetError, MissingStageError
 from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.expert_policy import Expert
@@ -129,8 +130,19 @@ def test_a_damaged_record_is_refused_by_name(tmp_path: Path, content: bytes) -> 
 @pytest.mark.slow
 def test_a_damaged_expert_is_refused_by_name(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "door").mkdir()
+    shutil.copy(whole / "door" / "done.json", tmp_path / "door")
     content = bytearray((whole / "door" / "best.zip").read_bytes())
     for damaged in (content[:-50], content[:3000], b"PK", content.replace(b"policy.pth", b"p.pth")):
         (tmp_path / "door" / "best.zip").write_bytes(damaged)
         with pytest.raises(InvalidDatasetError, match=r"best\.zip is not a readable expert"):
             Expert.load("door", tmp_path)
+
+
+def test_an_expert_that_is_still_training_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "door").mkdir()
+    (tmp_path / "door" / "best.zip").write_bytes(b"PK")
+    with pytest.raises(MissingStageError) as caught:
+        Expert.load("door", tmp_path)
+    assert str(caught.value) == (
+        f"the expert in {tmp_path / 'door'} is not finished; run `damsel-train experts`"
+    )

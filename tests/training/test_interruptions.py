@@ -152,7 +152,8 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
         _copy(smoke_run, root, "dataset.npz")
         for name in ("push", "door", "drawer"):
             (root / "experts" / name).mkdir(parents=True)
-            shutil.copy(smoke_run.folder / "experts" / name / "best.zip", root / "experts" / name)
+            for file in ("best.zip", "done.json"):
+                shutil.copy(smoke_run.folder / "experts" / name / file, root / "experts" / name)
         arguments = ["meta", "--preset", "smoke", "--run", str(root)]
         line = _refused(capsys, *arguments)
         assert "checkpoint.pt could not be written: No space left on device" in line

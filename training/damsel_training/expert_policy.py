@@ -19,7 +19,10 @@ from damsel_training.errors import InvalidDatasetError, MissingStageError
 from damsel_training.expert_env import expert_observation
 from damsel_training.files import archive_fault
 
-__all__ = ["Expert", "GoalConditioned"]
+__all__ = ["DONE", "Expert", "GoalConditioned"]
+
+DONE = "done.json"
+"""The record in an expert's folder that its training has ended."""
 
 Array = NDArray[np.float64]
 
@@ -58,13 +61,17 @@ class Expert:
         Of what Stable-Baselines3 has stored, only the weights are read, which runs no code.
 
         Raises:
-            MissingStageError: there is none.
+            MissingStageError: there is none, or its training has not ended.
             InvalidDatasetError: it cannot be read.
         """
         path = folder / family / "best.zip"
         if not path.exists():
             raise MissingStageError(
                 f"no expert for {family} in {folder}; run `damsel-train experts` first"
+            )
+        if not path.with_name(DONE).exists():
+            raise MissingStageError(
+                f"the expert in {path.parent} is not finished; run `damsel-train experts`"
             )
         fault = archive_fault(path)
         if not fault:

@@ -27,7 +27,7 @@ from damsel_training.checkpoints import (
 from damsel_training.errors import DivergedError, InvalidDatasetError
 from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnv
-from damsel_training.expert_policy import Expert
+from damsel_training.expert_policy import DONE, Expert
 from damsel_training.expert_score import ExpertScore, evaluate_expert
 from damsel_training.files import written_whole
 from damsel_training.metrics import Board
@@ -59,7 +59,7 @@ def train_expert(
     """
     home = folder / family
     home.mkdir(parents=True, exist_ok=True)
-    done = home / "done.json"
+    done = home / DONE
     if done.exists():
         return _best_of(done)
     rng = np.random.default_rng(seed)

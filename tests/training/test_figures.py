@@ -11,10 +11,12 @@ from matplotlib.patches import Rectangle
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import Task, is_solved
-from damsel_training.errors import MissingStageError
+from damsel_training.errors import InvalidDatasetError, MissingStageError
 from damsel_training.figures import make_figures
 from damsel_training.figures.curves import adaptation_curves
+from damsel_training.figures.latents import latent_spaces
 from damsel_training.figures.page import update_page
+from damsel_training.figures.results import load_results
 from damsel_training.figures.style import styled
 from damsel_training.figures.tables import effort_table, robustness_table, success_table
 from damsel_training.figures.variants import make_variants_page
@@ -116,7 +118,7 @@ def test_an_open_marker_is_refused(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- begin few -->\n")
     with pytest.raises(InvalidConfigError, match="marker few is not closed"):
-        update_page(page, {"few": "text"})
+        update_page(page, {"few": "text"}, "# Results\n")
 
 
 def test_no_tables_no_figures(tmp_path: Path) -> None:
@@ -189,6 +191,10 @@ def test_variants_stand_beside_the_method_itself(results: Path, tmp_path: Path) 
         "| mean pooling",
         "| no dagger",
     ]
+    assert page.read_text().startswith("# Variants\n")
+    assert "made by `damsel-train ablations` from the tables in\n[variants](variants)" in "".join(
+        f"{line}\n" for line in lines
+    )
     assert "| mean pooling | 1 | 100.0% |" in table[2]
     assert "| no dagger | 1 | 0.0% |" in table[3]
 
@@ -196,3 +202,51 @@ def test_variants_stand_beside_the_method_itself(results: Path, tmp_path: Path) 
 def test_without_variants_it_is_said_how_one_is_made(results: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingStageError, match=r"compare --output .*/NAME"):
         make_variants_page(tmp_path / "none", results, tmp_path / "page.md", "x")
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3])
+def test_few_tasks_are_drawn_too(tmp_path: Path, tasks: int) -> None:
+    rows = [row for row in _rows("damsel", 0, [4.0, 0.3]) if row.task < tasks]
+    write_rows(rows, tmp_path / "results" / "a.csv")
+    (tmp_path / "images").mkdir()
+    written = make_figures(tmp_path / "results", tmp_path / "images", tmp_path / "page.md", "x")
+    assert tmp_path / "images" / "latent_spaces_few.png" in written
+
+
+def test_what_was_never_inferred_has_no_place_among_latents() -> None:
+    probes = [row._replace(stage="probe") for row in _rows("damsel", 0, [0.3])]
+    assert latent_spaces(probes) is None
+    with styled():
+        figure = latent_spaces([*probes, *_rows("gmps", 0, [4.0, 0.3])])
+        assert figure is not None
+        assert [axis.get_title() for axis in figure.axes] == ["GMPS variant"]
+        plt.close(figure)
+
+
+def test_tables_of_other_goals_do_not_go_together(tmp_path: Path) -> None:
+    write_rows(_rows("damsel", 0, [4.0, 0.3]), tmp_path / "a.csv")
+    others = [
+        row._replace(goal=(0.7,)) if row.task == 2 else row for row in _rows("gmps", 1, [4.0, 0.3])
+    ]
+    write_rows(others, tmp_path / "b.csv")
+    with pytest.raises(InvalidDatasetError) as caught:
+        load_results(tmp_path)
+    assert (
+        "task 2 of few has another goal for gmps with seed 1 than for damsel with seed 0; move one"
+    ) in str(caught.value)
+
+
+def test_seeds_that_were_allowed_more_do_not_go_together(tmp_path: Path) -> None:
+    """Four attempts with seed 0, two with seed 1, which two were not enough for."""
+    write_rows(_rows("damsel", 0, [4.0, 2.0, 2.0, 2.0, 0.3]), tmp_path / "a.csv")
+    write_rows(_rows("damsel", 1, [4.0, 2.0, 2.0]), tmp_path / "b.csv")
+    with pytest.raises(InvalidDatasetError) as caught:
+        load_results(tmp_path)
+    assert "damsel on few had 4 trajectories with seed 0 and 2 with seed 1; move" in str(
+        caught.value
+    )
+    # Another world may be met with other limits, and two attempts can be enough.
+    (tmp_path / "b.csv").unlink()
+    write_rows(_rows("damsel", 1, [4.0, 2.0, 2.0], disturbance="delay_1"), tmp_path / "c.csv")
+    write_rows(_rows("damsel", 2, [4.0, 2.0, 0.3]), tmp_path / "d.csv")
+    assert {row.seed for row in load_results(tmp_path)} == {0, 1, 2}

@@ -47,6 +47,12 @@ def test_rows_survive_the_disk(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["table.csv"]
 
 
+def test_latents_of_any_length_are_read_whole(tmp_path: Path) -> None:
+    latent = tuple(float(value) for value in range(20))
+    write_rows([PUSH._replace(latent=latent)], tmp_path / "t.csv")
+    assert read_rows([tmp_path / "t.csv"])[0].latent == latent
+
+
 def test_numbers_keep_six_digits(tmp_path: Path) -> None:
     write_rows([PUSH._replace(distance=0.123456789)], tmp_path / "t.csv")
     assert read_rows([tmp_path / "t.csv"])[0].distance == 0.123457

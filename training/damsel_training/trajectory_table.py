@@ -14,7 +14,7 @@ from damsel_training.errors import InvalidDatasetError
 __all__ = ["COLUMNS", "TrajectoryRow", "read_rows", "write_rows"]
 
 _GOAL_DIM = max(family.goal_dim for family in FAMILIES.values())
-_LATENT_DIM = 16
+_LATENT = "latent_"
 
 COLUMNS: tuple[str, ...] = (
     "method",
@@ -89,7 +89,7 @@ def write_rows(rows: Sequence[TrajectoryRow], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with staged.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*COLUMNS, *(f"latent_{i}" for i in range(latents))])
+        writer.writerow([*COLUMNS, *(f"{_LATENT}{i}" for i in range(latents))])
         writer.writerows(_cells(row, latents) for row in rows)
     staged.replace(path)
 
@@ -145,8 +145,8 @@ def _number(value: float) -> str:
 
 
 def _row(cells: dict[str, str]) -> TrajectoryRow:
-    def numbers(name: str) -> tuple[float, ...]:
-        columns = [f"{name}_{i}" for i in range(_LATENT_DIM if name == "latent" else _GOAL_DIM)]
+    def numbers(name: str, count: int = _GOAL_DIM) -> tuple[float, ...]:
+        columns = [f"{name}_{i}" for i in range(count)]
         return tuple(float(cells[column]) for column in columns if cells.get(column))
 
     return TrajectoryRow(
@@ -167,5 +167,5 @@ def _row(cells: dict[str, str]) -> TrajectoryRow:
         strict_success=cells["strict_success"] == "1",
         return_sum=float(cells["return"]),
         peak_force=float(cells["peak_force"]),
-        latent=numbers("latent"),
+        latent=numbers("latent", sum(str(name).startswith(_LATENT) for name in cells)),
     )

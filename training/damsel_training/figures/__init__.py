@@ -10,7 +10,7 @@ from damsel.families import FAMILIES
 from damsel_training.figures.confusion import confusion_figure
 from damsel_training.figures.curves import adaptation_curves
 from damsel_training.figures.latents import latent_spaces
-from damsel_training.figures.page import provenance_table, update_page
+from damsel_training.figures.page import new_page, provenance_table, update_page
 from damsel_training.figures.results import load_results, select
 from damsel_training.figures.style import METHOD_NAMES, save, styled
 from damsel_training.figures.tables import (
@@ -36,6 +36,10 @@ def make_figures(results: Path, images: Path, page: Path, command: str) -> list[
 
     Returns:
         The files written.
+
+    Raises:
+        MissingStageError: there are no tables.
+        InvalidDatasetError: a table cannot be read, or they do not go together.
     """
     rows = load_results(results)
     nominal = select(rows, disturbance="none")
@@ -53,7 +57,7 @@ def make_figures(results: Path, images: Path, page: Path, command: str) -> list[
     sections["provenance"] = (
         f"## What made these\n\n{provenance_table(results)}\n\nThis page: `{command}`."
     )
-    update_page(page, sections)
+    update_page(page, sections, new_page("Results", "figures", page, results))
     return [*written, page]
 
 

@@ -33,9 +33,14 @@ def principal_components(points: Array, others: Array) -> tuple[Array, Array, Ar
     _, spread, axes = np.linalg.svd(points - centre, full_matrices=False)
     # An axis has no direction of its own; its largest coordinate shall be positive.
     signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
-    plane = (axes * signs[:, None])[:2].T
-    share = spread**2 / max(float((spread**2).sum()), np.finfo(float).tiny)
-    return (points - centre) @ plane, (others - centre) @ plane, share[:2]
+    plane = np.zeros((points.shape[1], 2))
+    share = np.zeros(2)
+    # A single point varies along one axis at most.
+    found = min(len(axes), 2)
+    plane[:, :found] = (axes * signs[:, None])[:found].T
+    total = max(float((spread**2).sum()), np.finfo(float).tiny)
+    share[:found] = spread[:found] ** 2 / total
+    return (points - centre) @ plane, (others - centre) @ plane, share
 
 
 def latent_spaces(rows: Sequence[TrajectoryRow]) -> Figure | None:
@@ -44,7 +49,7 @@ def latent_spaces(rows: Sequence[TrajectoryRow]) -> Figure | None:
     Args:
         rows: of one set of tasks in the undisturbed world.
     """
-    methods = [name for name in _METHODS if select(rows, method=name)]
+    methods = [name for name in _METHODS if _inferred(select(rows, method=name))]
     if not methods:
         return None
     figure, axes = plt.subplots(
@@ -52,7 +57,7 @@ def latent_spaces(rows: Sequence[TrajectoryRow]) -> Figure | None:
     )
     for axis, method in zip(axes[0], methods, strict=True):
         its_rows = select(rows, method=method)
-        first_seed = min(row.seed for row in its_rows)
+        first_seed = min(row.seed for row in _inferred(its_rows))
         _scatter(axis, select(its_rows, seed=first_seed))
         axis.set_title(METHOD_NAMES[method])
     entries = {
@@ -64,11 +69,17 @@ def latent_spaces(rows: Sequence[TrajectoryRow]) -> Figure | None:
     return figure
 
 
+def _inferred(rows: Sequence[TrajectoryRow]) -> list[TrajectoryRow]:
+    """The last trajectories under a latent that was inferred."""
+    return [row for row in final_rows(rows) if row.stage == "adapt" and row.latent]
+
+
 def _scatter(axis: Axes, rows: Sequence[TrajectoryRow]) -> None:
-    last = [row for row in final_rows(rows) if row.stage == "adapt"]
+    last = _inferred(rows)
     priors = {row.latent: row.inferred for row in rows if row.stage == "probe"}
     points = np.array([row.latent for row in last])
-    placed, prior, share = principal_components(points, np.array(list(priors)))
+    prior_points = np.array(list(priors)).reshape(-1, points.shape[1])
+    placed, prior, share = principal_components(points, prior_points)
     for name, family in FAMILIES.items():
         chosen = [index for index, row in enumerate(last) if row.family == name]
         far = np.linalg.norm(np.maximum(np.abs(family.low), np.abs(family.high)))

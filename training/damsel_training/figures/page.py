@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from damsel.errors import InvalidConfigError
 
-__all__ = ["NEW_PAGE", "provenance_table", "update_page"]
-
-NEW_PAGE = """# Results
-
-Every number and picture between markers is made by `damsel-train figures` from the tables in
-[results](results); do not edit them by hand.
-"""
+__all__ = ["new_page", "provenance_table", "update_page"]
 
 _MARKED = re.compile(r"<!-- begin ([\w-]+) -->\n.*?<!-- end \1 -->", re.DOTALL)
 
 
-def update_page(page: Path, sections: Mapping[str, str]) -> None:
+def new_page(title: str, maker: str, page: Path, tables: Path) -> str:
+    """What a page begins with.
+
+    Args:
+        title: of the page.
+        maker: the command of `damsel-train` that writes the page.
+        page: where it will be.
+        tables: the folder that it is made from.
+    """
+    there = os.path.relpath(tables, page.parent)
+    return (
+        f"# {title}\n\n"
+        f"Every number and picture between markers is made by `damsel-train {maker}` from the "
+        f"tables in\n[{tables.name}]({there}); do not edit them by hand.\n"
+    )
+
+
+def update_page(page: Path, sections: Mapping[str, str], beginning: str) -> None:
     """Write sections between their markers; a section without markers goes to the end.
 
     Args:
         page: the file, made if it is not there.
         sections: Markdown by name.
+        beginning: of the page, if it is not there.
 
     Raises:
         InvalidConfigError: the page cannot be read or written, or a marker is not closed.
     """
     try:
-        text = page.read_text(encoding="utf-8") if page.exists() else NEW_PAGE
+        text = page.read_text(encoding="utf-8") if page.exists() else beginning
         found = {match.group(1) for match in _MARKED.finditer(text)}
         open_ones = set(re.findall(r"<!-- begin ([\w-]+) -->", text)) - found
         if open_ones:

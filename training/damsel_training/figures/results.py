@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from damsel_training.errors import MissingStageError
+from damsel_training.errors import InvalidDatasetError, MissingStageError
 from damsel_training.trajectory_table import TrajectoryRow, read_rows
 
 __all__ = ["by_seed", "carried_forward", "final_rows", "load_results", "median_seconds", "select"]
@@ -23,11 +23,53 @@ def load_results(folder: Path) -> list[TrajectoryRow]:
 
     Raises:
         MissingStageError: there are none.
+        InvalidDatasetError: the tables do not go together.
     """
     paths = sorted(path for path in folder.glob("*.csv") if path.name != _NOT_A_TABLE)
     if not paths:
         raise MissingStageError(f"no tables in {folder}; run `damsel-train compare` first")
-    return read_rows(paths)
+    rows = read_rows(paths)
+    try:
+        _check_goals(rows)
+        _check_limits(rows)
+    except InvalidDatasetError as error:
+        raise InvalidDatasetError(
+            f"tables in {folder} do not go together: {error}; move one of them to another folder"
+        ) from None
+    return rows
+
+
+def _check_goals(rows: Sequence[TrajectoryRow]) -> None:
+    """Hold every task of a set to one goal."""
+    goals: dict[tuple[str, int], TrajectoryRow] = {}
+    for row in rows:
+        first = goals.setdefault((row.task_set, row.task), row)
+        if (row.family, row.goal) != (first.family, first.goal):
+            raise InvalidDatasetError(
+                f"task {row.task} of {row.task_set} has another goal for {row.method} with seed "
+                f"{row.seed} than for {first.method} with seed {first.seed}"
+            )
+
+
+def _check_limits(rows: Sequence[TrajectoryRow]) -> None:
+    """Hold the seeds of a method to one number of trajectories, as far as their tasks tell.
+
+    A task that is left unsolved has had all the trajectories that were allowed, so no other seed
+    may have had more. DAMSEL's probes do not count: there are as many as it takes.
+    """
+    made: dict[tuple[str, str, str], dict[tuple[int, int], int]] = {}
+    for row in rows:
+        tasks = made.setdefault((row.method, row.task_set, row.disturbance), {})
+        counts = row.method != "damsel" or row.stage == "adapt"
+        tasks[row.seed, row.task] = tasks.get((row.seed, row.task), 0) + counts
+    for last in final_rows(rows):
+        tasks = made[last.method, last.task_set, last.disturbance]
+        (seed, _), most = max(tasks.items(), key=lambda entry: entry[1])
+        if not last.success and tasks[last.seed, last.task] < most:
+            raise InvalidDatasetError(
+                f"{last.method} on {last.task_set} had {most} trajectories with seed {seed} and "
+                f"{tasks[last.seed, last.task]} with seed {last.seed}"
+            )
 
 
 def select(rows: Sequence[TrajectoryRow], **wanted: object) -> list[TrajectoryRow]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from damsel_training.errors import MissingStageError
-from damsel_training.figures.page import provenance_table, update_page
+from damsel_training.figures.page import new_page, provenance_table, update_page
 from damsel_training.figures.results import load_results, select
 from damsel_training.figures.tables import variants_table
 from damsel_training.trajectory_table import TrajectoryRow
@@ -55,7 +55,7 @@ def make_variants_page(variants: Path, base: Path, page: Path, command: str) -> 
         f"### {folder.name.replace('_', ' ')}\n\n{provenance_table(folder)}" for folder in folders
     )
     sections["provenance"] = f"## What made these\n\n{origins}\n\nThis page: `{command}`."
-    update_page(page, sections)
+    update_page(page, sections, new_page("Variants", "ablations", page, variants))
     return page
 
 

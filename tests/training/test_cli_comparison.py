@@ -13,7 +13,7 @@ from damsel.tasks import save_tasks, validation_tasks
 from damsel_training.baselines import PEARL_PRESETS, pearl_cfg
 from damsel_training.checkpoints import load_checkpoint, save_checkpoint
 from damsel_training.cli import main
-from damsel_training.cli_comparison import _METHOD_NAMES, _WORLD_NAMES
+from damsel_training.cli_compare import METHOD_NAMES, WORLD_NAMES
 from damsel_training.comparison import METHODS
 from damsel_training.damsel import prior_components
 from damsel_training.damsel_cfg import DamselCfg
@@ -72,8 +72,8 @@ def test_a_method_names_the_stage_that_it_lacks(
 
 
 def test_every_method_and_world_has_a_name_on_the_command_line() -> None:
-    assert tuple(METHODS) == _METHOD_NAMES
-    assert tuple(DISTURBANCES) == _WORLD_NAMES
+    assert tuple(METHODS) == METHOD_NAMES
+    assert tuple(DISTURBANCES) == WORLD_NAMES
     assert set(PEARL_PRESETS) <= set(PRESETS)
 
 
@@ -186,10 +186,10 @@ def test_the_smoke_preset_compares_every_method_and_draws_every_figure(
     assert "240 episodes" in capsys.readouterr().out
 
     rows = read_rows(path for path in results.glob("*.csv") if path.name != "provenance.csv")
-    assert {row.method for row in rows} == set(_METHOD_NAMES)
+    assert {row.method for row in rows} == set(METHOD_NAMES)
     lengths = {
         method: max(row.trajectory for row in rows if row.method == method) + 1
-        for method in _METHOD_NAMES
+        for method in METHOD_NAMES
     }
     assert lengths == {
         "damsel": 5,

@@ -113,7 +113,12 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         ("meta", "dataset.npz", ("experts",), "dataset.npz is not a data set of experts"),
         ("collect", "experts/door/best.zip", (), "best.zip is not a readable expert"),
-        ("export", "meta/checkpoint.pt", (), "checkpoint.pt is not a readable checkpoint"),
+        (
+            "export",
+            "meta/checkpoint.pt",
+            ("run.yaml",),
+            "checkpoint.pt is not a readable checkpoint",
+        ),
         ("export", "run.yaml", ("meta",), "/run"),
     ],
 )

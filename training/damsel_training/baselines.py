@@ -23,6 +23,7 @@ from damsel.errors import InvalidConfigError, brief
 from damsel.families import FAMILIES
 from damsel.safe_yaml import read_yaml
 from damsel.tasks import training_tasks
+from damsel_sim.arm_parameters import ArmParameters
 from damsel_training import stages
 from damsel_training.checkpoints import resume, save_checkpoint
 from damsel_training.errors import DivergedError
@@ -104,7 +105,13 @@ def gmps(cfg: RunCfg, folder: RunFolder, progress: Progress) -> None:
     stages.meta(variant, gmps_folder(folder), progress, GmpsLearner)
 
 
-def pearl(cfg: PearlCfg, seed: int, folder: Path, progress: Progress) -> Pearl:
+def pearl(
+    cfg: PearlCfg,
+    seed: int,
+    folder: Path,
+    progress: Progress,
+    arm: ArmParameters | None = None,
+) -> Pearl:
     """Train PEARL in a folder until its budget is spent, or go on from its last checkpoint.
 
     Args:
@@ -112,6 +119,7 @@ def pearl(cfg: PearlCfg, seed: int, folder: Path, progress: Progress) -> Pearl:
         seed: of networks, latents and exploration.
         folder: where everything lies.
         progress: told after every iteration.
+        arm: the arm that is simulated; the nominal one by default.
 
     Raises:
         DivergedError: a loss is not finite.
@@ -121,7 +129,7 @@ def pearl(cfg: PearlCfg, seed: int, folder: Path, progress: Progress) -> Pearl:
         torch.set_num_threads(cores())
     folder.mkdir(parents=True, exist_ok=True)
     _hold_to(cfg, seed, folder / "pearl.yaml")
-    learner = new_pearl(cfg, seed)
+    learner = new_pearl(cfg, seed, arm)
     checkpoint, table = folder / "checkpoint.pt", folder / "metrics.csv"
     resume(learner, checkpoint)
     rewind_csv(table, "iteration", learner.iteration)
@@ -137,10 +145,10 @@ def pearl(cfg: PearlCfg, seed: int, folder: Path, progress: Progress) -> Pearl:
     return learner
 
 
-def new_pearl(cfg: PearlCfg, seed: int) -> Pearl:
+def new_pearl(cfg: PearlCfg, seed: int, arm: ArmParameters | None = None) -> Pearl:
     """An untrained PEARL on the training tasks."""
     torch.manual_seed(seed)
-    return Pearl(cfg, training_tasks(), np.random.default_rng([seed, *b"pearl"]))
+    return Pearl(cfg, training_tasks(), np.random.default_rng([seed, *b"pearl"]), arm)
 
 
 def _iterate(learner: Pearl, folder: Path) -> dict[str, float]:

@@ -88,8 +88,9 @@ def _dispatch(given: Sequence[str]) -> int:
 
     cfg, folder = run_of(options)
     workers = ray_workers(options)
-    with folder.opened(cfg), Progress() as progress:
-        wanted = options.command
+    wanted = options.command
+    first = "meta" if wanted == "export" else None
+    with folder.opened(cfg, first), Progress() as progress:
         if wanted in ("experts", "all"):
             with timed(folder.root, "experts"):
                 stages.experts(cfg, folder, progress, _families(options), workers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib.util
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ __all__ = [
     "add_physics_option",
     "add_ray_option",
     "add_run_options",
+    "check_writable",
     "natural",
     "ray_workers",
     "run_of",
@@ -58,6 +60,11 @@ def run_of(options: argparse.Namespace) -> tuple[RunCfg, RunFolder]:
     from damsel_training.run import PRESETS, RunFolder
 
     cfg = overridden(PRESETS[options.preset], options.set)
+    if cfg.collect.horizon != cfg.damsel.horizon:
+        raise InvalidConfigError(
+            f"collect.horizon is {cfg.collect.horizon} and damsel.horizon is {cfg.damsel.horizon}; "
+            "allowed: the same"
+        )
     cfg = dataclasses.replace(cfg, seed=options.seed)
     if getattr(options, "physics", None):
         cfg = cfg.on_arm(load_arm(options.physics))
@@ -94,3 +101,17 @@ def ray_workers(options: argparse.Namespace) -> Workers | None:
     from damsel_training.ray_workers import RayWorkers
 
     return RayWorkers(options.ray)
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Make an option's folder where it is missing, and refuse one that nothing can be written to.
+
+    Raises:
+        InvalidConfigError: it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidConfigError(f"{option} {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise InvalidConfigError(f"{option} {folder} is not writable")

@@ -1,14 +1,11 @@
 """Every method of a run on the same tasks and worlds: the tables that figures are made from.
 
 <output>/<task set>-<method>-seed<seed>[-<disturbance>].csv    one row a trajectory
-<output>/provenance.csv                                        what made each of them
+<output>/provenance.csv        what made each of them: see `damsel_training.comparison_record`
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,23 +18,21 @@ from damsel.families import FAMILIES
 from damsel.tasks import Task, training_tasks
 from damsel_training.baselines import gmps_folder, new_pearl, trained_pearl_cfg
 from damsel_training.checkpoints import has_checkpoint, load_checkpoint, resume
+from damsel_training.comparison_record import note_origin
 from damsel_training.context_methods import Gmps, Pearl
 from damsel_training.errors import MissingStageError
 from damsel_training.evaluation import best_constant_outcome
-from damsel_training.files import written_whole
 from damsel_training.gmps import without_structure
 from damsel_training.methods import Damsel, Method, Still, Told
 from damsel_training.networks import Encoder, Policy
 from damsel_training.progress import Progress
 from damsel_training.protocol import Setting, evaluate_method
 from damsel_training.run import RunCfg, RunFolder
-from damsel_training.stage_times import seconds_by_stage
 from damsel_training.stages import check_trained
-from damsel_training.task_expert_stages import expert_steps, goal_experts
+from damsel_training.task_expert_stages import goal_experts
 from damsel_training.trajectory_table import write_rows
-from damsel_training.workers import cores
 
-__all__ = ["METHODS", "Comparison", "compare"]
+__all__ = ["METHODS", "Comparison", "compare", "table_name"]
 
 PEARL_PRIOR_TRAJECTORIES = 2
 """Trajectories under latents of PEARL's prior before its posterior is used, as its authors do."""
@@ -78,18 +73,21 @@ def compare(wanted: Comparison, cfg: RunCfg, folder: RunFolder, progress: Progre
     """Evaluate every method in every world; returns the tables, one each."""
     written = []
     for name in wanted.methods:
-        method = METHODS[name](wanted, cfg, folder)
         for disturbance in wanted.disturbances:
-            setting = Setting(name, cfg.seed, wanted.task_set, disturbance)
+            # Anew for every world, so that what it draws depends on no world before.
+            method = METHODS[name](wanted, cfg, folder)
+            horizon = _horizon(name, wanted, cfg, folder)
+            setting = Setting(name, cfg.seed, wanted.task_set, disturbance, horizon)
             label = name if disturbance == "none" else f"{name}, {disturbance}"
             bar = progress.bar(label, wanted.trajectories)
             started = time.perf_counter()
             rng = np.random.default_rng([cfg.seed, *f"{name} {disturbance}".encode()])
-            rows = evaluate_method(method, setting, wanted.tasks, rng, _counting(bar))
+            rows = evaluate_method(method, setting, wanted.tasks, rng, _counting(bar), cfg.arm)
             bar(wanted.trajectories, "")
-            path = wanted.output / f"{_stem(setting)}.csv"
+            path = wanted.output / table_name(wanted.task_set, name, cfg.seed, disturbance)
             write_rows(rows, path)
-            _note_origin(wanted, cfg, folder, name, path, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            note_origin(path, wanted.command, name, cfg, folder, wanted.bundle, seconds)
             written.append(path)
     return written
 
@@ -98,9 +96,19 @@ def _counting(bar: Callable[[int, str], object]) -> Callable[[int], object]:
     return lambda made: bar(made, "")
 
 
-def _stem(setting: Setting) -> str:
-    stem = f"{setting.task_set}-{setting.method}-seed{setting.seed}"
-    return stem if setting.disturbance == "none" else f"{stem}-{setting.disturbance}"
+def table_name(task_set: str, method: str, seed: int, disturbance: str) -> str:
+    """The file of a table."""
+    world = "" if disturbance == "none" else f"-{disturbance}"
+    return f"{task_set}-{method}-seed{seed}{world}.csv"
+
+
+def _horizon(name: str, wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> int:
+    """Control steps of the trajectories that a method was trained on."""
+    if name == "damsel":
+        return Bundle.load(wanted.bundle or folder.bundle).horizon
+    if name == "pearl":
+        return trained_pearl_cfg(folder.root / "pearl").horizon
+    return cfg.damsel.horizon
 
 
 def _damsel(wanted: Comparison, _cfg: RunCfg, folder: RunFolder) -> Method:
@@ -122,7 +130,7 @@ def _gmps(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
 
 def _pearl(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
     path = _required(folder.root / "pearl" / "checkpoint.pt", "pearl")
-    learner = new_pearl(trained_pearl_cfg(path.parent), cfg.seed)
+    learner = new_pearl(trained_pearl_cfg(path.parent), cfg.seed, cfg.arm)
     resume(learner, path)
     if not learner.finished:
         raise MissingStageError(
@@ -178,72 +186,3 @@ def _required(path: Path, command: str) -> Path:
     if not has_checkpoint(path):
         raise MissingStageError(f"no checkpoint at {path}; run `damsel-train {command}` first")
     return path
-
-
-_TRAINED_BY = {
-    "damsel": ("experts", "distillation", "collect", "meta"),
-    "gmps": ("experts", "distillation", "collect", "gmps"),
-    "pearl": ("pearl",),
-    "constant": ("experts", "distillation"),
-    "oracle": ("experts", "distillation"),
-}
-
-
-def _note_origin(
-    wanted: Comparison, cfg: RunCfg, folder: RunFolder, method: str, table: Path, seconds: float
-) -> None:
-    """Add or replace the table's line in `provenance.csv`."""
-    spent = seconds_by_stage(folder.root)
-    training = sum(spent.get(stage, 0.0) for stage in _TRAINED_BY.get(method, ()))
-    own = wanted.bundle if method == "damsel" else None
-    line = {
-        "table": table.name,
-        "command": wanted.command,
-        "commit": str(Bundle.load(own).provenance["commit"]) if own else folder.commit,
-        "hardware": _hardware(),
-        "environment_steps": "" if own else str(_environment_steps(method, cfg, folder)),
-        "training_seconds": "" if own or not training else f"{training:.0f}",
-        "evaluation_seconds": f"{seconds:.0f}",
-    }
-    path = wanted.output / "provenance.csv"
-    lines = []
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = [row for row in csv.DictReader(file) if row["table"] != table.name]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(line), lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(sorted([*lines, line], key=lambda row: row["table"]))
-    with written_whole(path) as file:
-        file.write(text.getvalue().encode())
-
-
-def _environment_steps(method: str, cfg: RunCfg, folder: RunFolder) -> int:
-    """Control steps of simulation that a method's training took, those of its experts included.
-
-    Measurements that choose nothing, such as PEARL's on its training tasks, are left out.
-    """
-    experts = expert_steps(cfg, folder)
-    a_trajectory = len(training_tasks()) * cfg.damsel.horizon
-    collected = 2 * cfg.collect.rollouts * a_trajectory
-    meta = cfg.damsel.iterations * cfg.damsel.collect_rounds * a_trajectory
-    if method == "pearl":
-        state = load_checkpoint(folder.root / "pearl" / "checkpoint.pt")
-        return int(state["environment_steps"])
-    by_method = {"damsel": experts + collected + meta, "gmps": experts + collected + meta}
-    by_method |= {"constant": experts, "oracle": experts}
-    return by_method.get(method, 0)
-
-
-def _hardware() -> str:
-    """Processor and cores, in words."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            line.partition(":")[2].strip()
-            for line in info.read_text(encoding="utf-8").splitlines()
-            if line.startswith("model name")
-        ]
-        model = names[0] if names else model
-    return f"{model}, {cores()} cores"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from damsel.errors import InvalidConfigError
 from damsel.observation import ACTION_DIM, END_EFFECTOR
+from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.physics import TabletopPhysics, load_model
 
 __all__ = ["DISTURBANCES", "Disturbance", "DisturbedTabletop", "SeenStep", "disturbed_model"]
@@ -127,18 +128,25 @@ class SeenStep(NamedTuple):
 class DisturbedTabletop:
     """A batched scene, a row a trajectory, seen and driven through a disturbance."""
 
-    def __init__(self, rows: int, disturbance: Disturbance, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        rows: int,
+        disturbance: Disturbance,
+        rng: np.random.Generator,
+        arm: ArmParameters | None = None,
+    ) -> None:
         """Set up the scene.
 
         Args:
             rows: number of copies.
             disturbance: what is different.
             rng: source of the observation noise.
+            arm: the arm that is simulated; the nominal one by default.
         """
         self.disturbance = disturbance
         self.rows = rows
         self._rng = rng
-        self._physics = TabletopPhysics(rows, model=disturbed_model(disturbance))
+        self._physics = TabletopPhysics(rows, model=disturbed_model(disturbance), arm=arm)
         self._late: deque[Array] = deque()
         self._noise = np.zeros_like(self.true_observation)
 

@@ -28,6 +28,7 @@ from torch.nn import functional
 from damsel.families import FAMILIES
 from damsel.observation import ACTION_DIM, OBSERVATION_DIM
 from damsel.tasks import Task
+from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.physics import TabletopPhysics
 from damsel_training.errors import DivergedError
 from damsel_training.expert_reward import reward_terms
@@ -56,7 +57,13 @@ _CONTEXT_DIM = 2 * OBSERVATION_DIM + ACTION_DIM
 class Pearl:
     """State of the training and its two alternating halves, `collect` and `train`."""
 
-    def __init__(self, cfg: PearlCfg, tasks: Sequence[Task], rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        cfg: PearlCfg,
+        tasks: Sequence[Task],
+        rng: np.random.Generator,
+        arm: ArmParameters | None = None,
+    ) -> None:
         self.cfg = cfg
         self.tasks = list(tasks)
         self._rng = rng
@@ -77,7 +84,7 @@ class Pearl:
         self._temperature_optimiser = torch.optim.Adam([self._log_temperature], lr=rate)
         self._experience = TaskRing(rows, cfg.capacity, _EXPERIENCE_DIM)
         self._contexts = TaskRing(rows, cfg.kept_contexts * horizon, _CONTEXT_DIM)
-        self._physics = TabletopPhysics(rows)
+        self._physics = TabletopPhysics(rows, arm=arm)
         self._starts = ExploringStarts([t.family for t in self.tasks], np.random.default_rng(0))
         self.iteration = 0
         self.environment_steps = 0

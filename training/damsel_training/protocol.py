@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from damsel.families import FAMILIES
 from damsel.observation import Trajectory
 from damsel.tasks import Task, distance, is_solved, reward
+from damsel_sim.arm_parameters import ArmParameters
 from damsel_training.disturbances import DISTURBANCES, DisturbedTabletop
 from damsel_training.methods import Method, Plan
 from damsel_training.trajectory_table import TrajectoryRow
@@ -50,6 +51,7 @@ def evaluate_method(
     tasks: Sequence[Task],
     rng: np.random.Generator,
     progress: Callable[[int], object] = int,
+    arm: ArmParameters | None = None,
 ) -> list[TrajectoryRow]:
     """Let a method adapt to every task until it is done with all of them.
 
@@ -59,12 +61,13 @@ def evaluate_method(
         tasks: hidden tasks, a row each.
         rng: source of the disturbance's noise.
         progress: told how many trajectories each task has seen at most.
+        arm: the arm that is simulated; the nominal one by default.
 
     Returns:
         One row a trajectory, by trajectory and task. Tasks that a method is done with early have
         fewer.
     """
-    scene = DisturbedTabletop(len(tasks), DISTURBANCES[setting.disturbance], rng)
+    scene = DisturbedTabletop(len(tasks), DISTURBANCES[setting.disturbance], rng, arm)
     method.begin(len(tasks))
     rows: list[TrajectoryRow] = []
     made = 0

@@ -36,7 +36,7 @@ from damsel_sim.randomisation import RandomisationCfg
 from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.dataset import CollectCfg
 from damsel_training.distillation import DistillationCfg
-from damsel_training.errors import RunInUseError
+from damsel_training.errors import MissingStageError, RunInUseError
 from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.files import written_whole
@@ -191,14 +191,26 @@ class RunFolder:
             return "unknown"
         return self._commit.read_text(encoding="utf-8").strip()
 
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return (self.root / "run.yaml").exists()
+
     @contextmanager
-    def opened(self, cfg: RunCfg) -> Iterator[None]:
-        """Hold the folder, and hold it to one configuration.
+    def opened(self, cfg: RunCfg, first: str | None = None) -> Iterator[None]:
+        """Hold the folder, and hold it to one configuration; the first to open it begins the run.
+
+        Args:
+            cfg: the configuration.
+            first: given by those that only read: the command of `damsel-train` that begins the run
+                they need.
 
         Raises:
+            MissingStageError: there is no run, and this would only read one.
             RunInUseError: another process has it open.
             InvalidConfigError: it was begun with another configuration.
         """
+        if first is not None and not self.exists():
+            raise MissingStageError(f"{self.root} holds no run; run `damsel-train {first}` first")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = (self.root / ".lock").open("a", encoding="utf-8")

@@ -1,0 +1,220 @@
+"""`damsel-train compare`: its options, and what it refuses before the work begins."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from damsel.cli import OneLineParser
+from damsel.errors import InvalidConfigError
+from damsel.families import FAMILIES
+from damsel.tasks import Task, load_tasks, sample_tasks, validation_tasks
+from damsel_training.cli_options import (
+    add_physics_option,
+    add_run_options,
+    check_writable,
+    natural,
+    run_of,
+)
+
+__all__ = ["METHOD_NAMES", "RESULTS", "WORLD_NAMES", "add_options", "run_compare"]
+
+METHOD_NAMES = ("damsel", "gmps", "pearl", "nothing", "constant", "oracle")
+WORLD_NAMES = (
+    "none",
+    "friction_low",
+    "friction_high",
+    "mass_low",
+    "mass_high",
+    "damping_low",
+    "damping_high",
+    "noise_5mm",
+    "delay_1",
+    "delay_2",
+    "table_1cm",
+    "table_2cm",
+    "table_left_1cm",
+    "table_left_2cm",
+    "table_unseen_5mm",
+    "table_unseen_1cm",
+)
+RESULTS = Path("docs/results")
+
+# What makes a method's trained parts, where the run has none.
+_MADE_BY = {
+    "damsel": "all",
+    "gmps": "gmps",
+    "pearl": "pearl",
+    "constant": "experts",
+    "oracle": "experts",
+}
+
+_OWN_NAMES = re.compile(r"validation|provenance|fresh\d+(_\d+)?")
+_SEED = re.compile(r"-seed\d+(?=(-\w+)?\.csv$)")
+# What tables of one method on the same tasks in the same world share, whatever the seed.
+_SHARED = ("preset", "set", "physics", "iterations", "tasks", "fresh", "task_seed")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `compare` to its parser."""
+    add_run_options(parser)
+    add_physics_option(parser)
+    parser.add_argument(
+        "--method",
+        action="append",
+        choices=METHOD_NAMES,
+        help="only this; repeatable (all of them)",
+    )
+    parser.add_argument(
+        "--bundle", type=Path, metavar="DIR", help="DAMSEL's (that of the run's folder)"
+    )
+    parser.add_argument(
+        "--tasks", type=Path, metavar="FILE", help="YAML list of tasks (the 30 validation tasks)"
+    )
+    parser.add_argument(
+        "--fresh", type=natural, default=0, metavar="N", help="instead, N random tasks a family"
+    )
+    parser.add_argument(
+        "--task-seed", type=natural, default=0, help="of the random tasks (%(default)s)"
+    )
+    parser.add_argument(
+        "--disturb",
+        action="append",
+        metavar="NAME",
+        choices=["all", *WORLD_NAMES],
+        help=f"world, repeatable; `all` for every one: {', '.join(WORLD_NAMES)}",
+    )
+    parser.add_argument(
+        "--iterations",
+        type=int,
+        default=4,
+        metavar="K",
+        help="adaptation trajectories at most, after the probes; methods without probes may "
+        "sample as many in all (%(default)s)",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS, metavar="DIR", help="tables (%(default)s)"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace tables that another command has made"
+    )
+
+
+def run_compare(options: argparse.Namespace, command: str) -> int:
+    """Run `compare`.
+
+    Args:
+        options: parsed.
+        command: the whole command line, for the record.
+    """
+    from damsel_training.comparison import Comparison, compare, table_name
+    from damsel_training.comparison_record import recorded_commands
+    from damsel_training.progress import Progress
+
+    if options.iterations < 1:
+        raise InvalidConfigError(f"--iterations is {options.iterations}; allowed: from 1")
+    worlds = options.disturb or ["none"]
+    if "all" in worlds:
+        worlds = list(WORLD_NAMES)
+    methods = options.method or METHOD_NAMES
+    task_set, tasks = _tasks(options)
+    cfg, folder = run_of(options)
+    if options.bundle and "damsel" in methods:
+        _check_seed(options.bundle, cfg.seed)
+    check_writable(options.output, "--output")
+    if not options.force:
+        tables = {
+            table_name(task_set, method, cfg.seed, world): method
+            for method in methods
+            for world in worlds
+        }
+        _check_alike(options, tables, recorded_commands(options.output))
+    wanted = Comparison(
+        methods=methods,
+        task_set=task_set,
+        tasks=tasks,
+        disturbances=worlds,
+        iterations=options.iterations,
+        bundle=options.bundle,
+        output=options.output,
+        command=command,
+    )
+    of_the_run = [
+        name for name in methods if name in _MADE_BY and not (name == "damsel" and options.bundle)
+    ]
+    run = folder.opened(cfg, _MADE_BY[of_the_run[0]]) if of_the_run else contextlib.nullcontext()
+    with run, Progress() as progress:
+        for path in compare(wanted, cfg, folder, progress):
+            print(path)
+    return 0
+
+
+def _tasks(options: argparse.Namespace) -> tuple[str, Sequence[Task]]:
+    import numpy as np
+
+    if options.tasks and options.fresh:
+        raise InvalidConfigError("--tasks and --fresh exclude one another")
+    if options.tasks:
+        name = re.sub(r"[^\w-]+", "_", options.tasks.stem)
+        if _OWN_NAMES.fullmatch(name):
+            raise InvalidConfigError(
+                f"--tasks {options.tasks}: {name} is the name of other tables; rename the file"
+            )
+        return name, load_tasks(options.tasks)
+    if options.fresh:
+        rng = np.random.default_rng(options.task_seed)
+        drawn = [task for name in FAMILIES for task in sample_tasks(name, options.fresh, rng)]
+        name = f"fresh{options.fresh}"
+        return (f"{name}_{options.task_seed}" if options.task_seed else name), drawn
+    return "validation", validation_tasks()
+
+
+def _check_seed(path: Path, seed: int) -> None:
+    """Refuse a seed, which tables are named by, that is not the bundle's."""
+    from damsel.bundle import Bundle
+
+    seeds = Bundle.load(path).provenance["seeds"]
+    trained = seeds.get("run", seed) if isinstance(seeds, Mapping) else seed
+    if trained != seed:
+        raise InvalidConfigError(f"--seed is {seed}; allowed with --bundle {path}: {trained}")
+
+
+def _check_alike(
+    options: argparse.Namespace, tables: Mapping[str, str], recorded: Mapping[str, str]
+) -> None:
+    """Refuse tables that would replace those of another comparison, or stand beside them.
+
+    Args:
+        options: of this comparison.
+        tables: the method of each of its tables, by name.
+        recorded: the command that made each table that is there.
+    """
+    for made, command in recorded.items():
+        for table, method in tables.items():
+            if _SEED.sub("", made) != _SEED.sub("", table):
+                continue
+            compared: tuple[str, ...] = _SHARED
+            if made == table:
+                compared += ("run", "bundle") if method == "damsel" else ("run",)
+            before = _recorded_options(command)
+            for name in compared:
+                if before.get(name) != getattr(options, name):
+                    raise InvalidConfigError(
+                        f"{options.output / made} was made with another "
+                        f"--{name.replace('_', '-')} (`{command}`); "
+                        "name another folder with --output, or replace it with --force"
+                    )
+
+
+def _recorded_options(command: str) -> dict[str, object]:
+    """What a command on record asked for; nothing if it cannot be told."""
+    parser = OneLineParser(prog="damsel-train compare")
+    add_options(parser)
+    try:
+        return vars(parser.parse_args(shlex.split(command)[2:]))
+    except (InvalidConfigError, ValueError):
+        return {}

@@ -29,6 +29,8 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["evaluate", "--iterations", "x"], "invalid int value"),
         (["evaluate", "--tasks", "a", "--fresh", "3"], "exclude one another"),
         (["evaluate", "--fresh", "-3"], "allowed: a whole number from 0"),
+        (["evaluate", "--json", "docs"], "--json docs is a folder; allowed: a file"),
+        (["experts", "--seed", "4294967296"], "allowed: a whole number from 0 to 4294967295"),
         (["evaluate", "--json", "no/such/folder/x.json"], "there is no folder"),
         (["all", "--preset", "huge"], "invalid choice: 'huge'"),
         (["conquer"], "invalid choice: 'conquer'"),

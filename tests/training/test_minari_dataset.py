@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import minari
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.tasks import reward, training_tasks
+from damsel_training.cli import main
 from damsel_training.dataset import CollectCfg, collect_dataset
 from damsel_training.errors import InvalidDatasetError, MissingStageError
 from damsel_training.minari_dataset import export, inspect
@@ -60,6 +63,42 @@ def test_a_data_set_is_what_was_collected(folder: RunFolder) -> None:
 
     with pytest.raises(InvalidConfigError, match="there is such a data set"):
         export(NAME, folder, PRESETS["smoke"], "again")
+
+
+def test_a_killed_export_leaves_its_name_free(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = CollectCfg(rollouts=1, horizon=3)
+    experts = dict.fromkeys(FAMILIES, _ahead)
+    collect_dataset(training_tasks(), experts, cfg, np.random.default_rng(0)).save(folder.dataset)
+
+    create = minari.create_dataset_from_buffers
+
+    def killed(*words: Any, **more: Any) -> None:
+        create(*words, **more)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(minari, "create_dataset_from_buffers", killed)
+        with pytest.raises(KeyboardInterrupt):
+            export(NAME, folder, PRESETS["smoke"], "x")
+    assert not minari.list_local_datasets()
+    assert "120 episodes" in export(NAME, folder, PRESETS["smoke"], "x")
+    assert list(minari.list_local_datasets()) == [NAME]
+    root = Path(os.environ["MINARI_DATASETS_PATH"])
+    assert [path.name for path in root.iterdir()] == ["damsel"]
+
+
+@pytest.mark.parametrize("option", ["--export", "--inspect"])
+def test_a_root_that_is_no_folder_is_refused(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    root = folder.root / "file"
+    root.touch()
+    assert main(["dataset", "--root", str(root), option, NAME]) == 2
+    error = capsys.readouterr().err
+    assert f"--root {root}" in error
+    assert error.count("\n") == 1
 
 
 def test_what_is_not_there_is_named(folder: RunFolder) -> None:

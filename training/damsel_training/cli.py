@@ -189,6 +189,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise InvalidConfigError("--tasks and --fresh exclude one another")
     if options.iterations < 1:
         raise InvalidConfigError(f"--iterations is {options.iterations}; allowed: from 1")
+    if options.json and options.json.is_dir():
+        raise InvalidConfigError(f"--json {options.json} is a folder; allowed: a file")
     if options.json and not options.json.parent.is_dir():
         raise InvalidConfigError(f"--json {options.json}: there is no folder {options.json.parent}")
     if options.json and not os.access(options.json.parent, os.W_OK):

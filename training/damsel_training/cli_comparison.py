@@ -180,8 +180,12 @@ def _dataset(options: argparse.Namespace, command: str) -> int:
     if options.root is not None:
         os.environ["MINARI_DATASETS_PATH"] = str(options.root)
     if options.inspect:
+        if options.root is not None and not options.root.is_dir():
+            raise InvalidConfigError(f"--root {options.root} is no folder")
         print(minari_dataset.inspect(options.inspect))
         return 0
+    if options.root is not None:
+        check_writable(options.root, "--root")
     cfg, folder = run_of(options)
     with folder.opened(cfg, "collect"):
         print(minari_dataset.export(options.export, folder, cfg, command))

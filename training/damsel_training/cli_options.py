@@ -25,7 +25,10 @@ __all__ = [
     "natural",
     "ray_workers",
     "run_of",
+    "seed_number",
 ]
+
+_LARGEST_SEED = 2**32 - 1  # of NumPy's older generator, which Stable-Baselines3 seeds
 
 PRESET_NAMES = ("quick", "paper", "smoke")
 
@@ -37,13 +40,22 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def seed_number(text: str) -> int:
+    """A whole number that every generator of random numbers takes for a seed."""
+    if not text.isdecimal() or int(text) > _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}; allowed: a whole number from 0 to {_LARGEST_SEED}"
+        )
+    return int(text)
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """The options that name a run: `--preset`, `--run` and `--seed`."""
     parser.add_argument(
         "--preset", choices=PRESET_NAMES, default="quick", help="configuration (%(default)s)"
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder (runs/PRESET); resumed")
-    parser.add_argument("--seed", type=natural, default=0, help="of every stage (%(default)s)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of every stage (%(default)s)")
     parser.add_argument(
         "--set",
         action="append",

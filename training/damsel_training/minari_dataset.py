@@ -9,15 +9,21 @@ of the episode; provenance is metadata of the data set.
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import minari
 import numpy as np
 from minari.data_collector import EpisodeBuffer
+from minari.namespace import create_namespace, list_local_namespaces
+from minari.storage import get_dataset_path
 from numpy.typing import NDArray
 
 from damsel.errors import InvalidConfigError
@@ -31,6 +37,7 @@ __all__ = ["export", "inspect"]
 
 Array = NDArray[np.float64]
 
+_ROOT = "MINARI_DATASETS_PATH"
 _NAME = re.compile(r"([A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+-v[0-9]+")
 
 
@@ -49,15 +56,21 @@ def export(name: str, folder: RunFolder, cfg: RunCfg, command: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise InvalidConfigError(f"--export {name}; allowed: a name such as damsel/expert-v0")
-    if name in minari.list_local_datasets():
-        raise InvalidConfigError(f"--export {name}: there is such a data set; delete it first")
+    path = get_dataset_path(name)
+    if path.exists():
+        raise InvalidConfigError(
+            f"--export {name}: there is such a data set; delete {path} or choose another name"
+        )
     if not folder.dataset.exists():
         raise MissingStageError(
             f"no data set at {folder.dataset}; run `damsel-train collect` first"
         )
     tasks = training_tasks()
     episodes = list(_episodes(ExpertDataset.load(folder.dataset, len(tasks)), tasks))
-    with warnings.catch_warnings():
+    namespace = name.rpartition("/")[0]
+    if namespace and namespace not in list_local_namespaces():
+        create_namespace(namespace)
+    with _staged(path, name), warnings.catch_warnings():
         # Minari asks for authors and an environment's specification; our provenance is below.
         warnings.simplefilter("ignore")
         dataset = minari.create_dataset_from_buffers(
@@ -69,16 +82,39 @@ def export(name: str, folder: RunFolder, cfg: RunCfg, command: str) -> str:
             description="Experts of damsel's training tasks, and the probes of each family. "
             "Positions in metres, actions in step sizes.",
         )
-    dataset.storage.update_episode_metadata([metadata for _, metadata in episodes])
-    dataset.storage.update_metadata(
-        {
-            "commit": folder.commit,
-            "command": command,
-            "seed": cfg.seed,
-            "configuration": json.dumps(plain(cfg)),
-        }
-    )
+        dataset.storage.update_episode_metadata([metadata for _, metadata in episodes])
+        dataset.storage.update_metadata(
+            {
+                "commit": folder.commit,
+                "command": command,
+                "seed": cfg.seed,
+                "configuration": json.dumps(plain(cfg)),
+            }
+        )
     return inspect(name)
+
+
+@contextmanager
+def _staged(path: Path, name: str) -> Iterator[None]:
+    """Let Minari make a data set elsewhere, and put it in its place once all of it is there.
+
+    A folder that begins with a dot is none of Minari's; what a killed export left in it goes.
+    """
+    root = get_dataset_path()
+    elsewhere = root / f".{name.replace('/', '.')}.partial"
+    shutil.rmtree(elsewhere, ignore_errors=True)
+    before = os.environ.get(_ROOT)
+    os.environ[_ROOT] = str(elsewhere)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_ROOT]
+        else:
+            os.environ[_ROOT] = before
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (elsewhere / name).rename(path)
+    shutil.rmtree(elsewhere, ignore_errors=True)
 
 
 def inspect(name: str) -> str:

@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from damsel.errors import InvalidConfigError
 from damsel.kinematics import JOINT_NAMES
 from damsel_sim.arm_parameters import NOMINAL_ARM, ArmParameters, apply_arm
 from damsel_sim.physics import load_model
@@ -40,6 +41,16 @@ class RandomisationCfg:
     joint_damping: tuple[float, float] = (0.7, 1.4)
     servo_gain: tuple[float, float] = (0.9, 1.1)
     arm: ArmParameters | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse ranges that no factor can be drawn from."""
+        for name in ("friction", "block_mass", "damping", "joint_damping", "servo_gain"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high < np.inf:
+                raise InvalidConfigError(
+                    f"{name} of a randomisation is [{low:g}, {high:g}]; allowed: two numbers above "
+                    "0, the larger one last"
+                )
 
 
 def randomised_models(

@@ -4,6 +4,7 @@ import pytest
 
 from damsel.errors import InvalidConfigError
 from damsel_training.overrides import overridden
+from damsel_training.pearl_cfg import PearlCfg
 from damsel_training.run import PRESETS
 
 
@@ -32,6 +33,46 @@ def test_entries_of_every_kind_are_changed_and_nothing_else() -> None:
     assert after.experts["push"] == before.experts["push"]  # type: ignore[index]
     assert after.collect == before.collect
     assert PRESETS["quick"].damsel.network.pooling == "attention"
+
+
+@pytest.mark.parametrize(
+    ("preset", "assignment", "said"),
+    [
+        ("quick", "experts.push.steps=0", "steps is 0; allowed: from 1"),
+        ("quick", "experts.push.evaluation_goals=0", "evaluation_goals is 0; allowed: from 1"),
+        ("quick", "experts.push.batch_size=0", "batch_size is 0; allowed: from 1"),
+        ("quick", "experts.push.width=0", "width is 0; allowed: from 1"),
+        ("quick", "experts.push.discount=2", "discount is 2.0; allowed: from 0 to 1"),
+        ("quick", "experts.push.env.rows=0", "rows is 0; allowed: from 1"),
+        ("quick", "experts.push.env.switch_probability=3", "allowed: from 0 to 1"),
+        (
+            "quick",
+            "experts.push.env.randomisation.friction=[0, 1]",
+            "friction of a randomisation is [0, 1]; allowed: two numbers above 0, the larger",
+        ),
+        ("quick", "damsel.randomisation.damping=[2, 1]", "the larger one last"),
+        ("paper", "experts.agents.door.tasks_together=0", "tasks_together is 0; allowed: from 1"),
+        ("paper", "experts.agents.door.evaluation_rows=1", "allowed: from 2, one nominal and one"),
+        ("paper", "experts.distillation.rounds=0", "rounds is 0; allowed: from 1"),
+        ("paper", "experts.practice.kept_rounds=0", "kept_rounds is 0; allowed: from 1"),
+    ],
+)
+def test_experts_that_could_not_be_trained_are_refused(
+    preset: str, assignment: str, said: str
+) -> None:
+    with pytest.raises(InvalidConfigError) as refusal:
+        overridden(PRESETS[preset], [assignment])
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["meta_batch=0", "evaluate_every=0", "kept_contexts=0", "horizon=0", "network.width=0"],
+)
+def test_a_pearl_that_could_not_be_trained_is_refused(assignment: str) -> None:
+    with pytest.raises(InvalidConfigError, match="is 0; allowed: from 1"):
+        overridden(PearlCfg(), [assignment])
 
 
 def test_the_last_of_two_counts() -> None:

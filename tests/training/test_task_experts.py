@@ -23,8 +23,11 @@ from damsel_training.distribution import Tell, run_jobs
 from damsel_training.errors import MissingStageError
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.hindsight_practice import PracticeCfg
-from damsel_training.run import PRESETS, TaskExpertsCfg
-from damsel_training.task_agents import TaskAgents, TaskAgentsCfg
+from damsel_training.progress import Progress
+from damsel_training.run import PRESETS, RunFolder, TaskExpertsCfg
+from damsel_training.task_agents import TaskAgents
+from damsel_training.task_agents_cfg import TaskAgentsCfg
+from damsel_training.task_expert_stages import task_experts
 from damsel_training.task_experts import (
     TaskExpertJob,
     TaskExperts,
@@ -247,6 +250,17 @@ def test_the_paper_preset_runs_the_whole_chain_and_resumes(
     made = (run / "experts" / "push" / "distilled.pt").stat().st_mtime_ns
     assert main(command) == 0
     assert (run / "experts" / "push" / "distilled.pt").stat().st_mtime_ns == made
+
+
+@pytest.mark.slow
+def test_the_table_of_experts_is_of_every_family_that_is_done(tmp_path: Path) -> None:
+    agents = replace(CFG, tasks_together=20, rows=1, trajectories=1)
+    cfg = TaskExpertsCfg(dict.fromkeys(("push", "door", "drawer"), agents))
+    folder = RunFolder(tmp_path)
+    for family in ("door", "push"):
+        task_experts(cfg, 0, folder, Progress(), [family])
+    lines = (folder.experts / "experts.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["push"] * 20 + ["door"] * 20
 
 
 def test_another_arm_is_told_to_agents_and_distillation() -> None:

@@ -21,6 +21,7 @@ from damsel.observation import ACTION_DIM
 from damsel_sim.arm_parameters import NOMINAL_ARM, apply_arm
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
+from damsel_training.bounds import require_counts, require_shares
 from damsel_training.checkpoints import load_checkpoint
 from damsel_training.expert_env import expert_observation, expert_observation_dim
 from damsel_training.exploring_starts import ExploringStarts
@@ -66,6 +67,14 @@ class DistillationCfg:
     start_at_object_probability: float = 0.25
     nominal: float = 0.3
     randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be trained."""
+        require_counts(self, "rounds", "rows", "horizon", "training_steps", "batch_size", "width")
+        require_shares(
+            self,
+            *("expert_share", "nominal", "start_above_probability", "start_at_object_probability"),
+        )
 
 
 class DistilledExpert:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from damsel_training.bounds import require_counts, require_shares
 from damsel_training.expert_env import ExpertEnvCfg
 
 __all__ = ["ExpertCfg"]
@@ -39,6 +40,15 @@ class ExpertCfg:
     width: int = 128
     buffer_size: int = 300_000
     env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be trained."""
+        require_counts(
+            self,
+            *("steps", "evaluate_every", "evaluation_goals", "updates_per_step"),
+            *("batch_size", "width", "buffer_size"),
+        )
+        require_shares(self, "discount", "target_rate")
 
     @property
     def evaluation_period(self) -> int:

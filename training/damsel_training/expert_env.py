@@ -31,6 +31,7 @@ from damsel.scene import (
 )
 from damsel_sim.physics import TabletopPhysics
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
+from damsel_training.bounds import require_counts, require_shares
 from damsel_training.expert_reward import ExpertRewardCfg, grasp_point, reward_terms
 from damsel_training.exploring_starts import ABOVE_BASE, AT_OBJECT_BASE
 
@@ -80,6 +81,13 @@ class ExpertEnvCfg:
     variants: int = 32
     randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
     reward: ExpertRewardCfg = field(default_factory=ExpertRewardCfg)
+
+    def __post_init__(self) -> None:
+        """Refuse what would be no environment."""
+        require_counts(self, "rows", "horizon")
+        require_shares(
+            self, "switch_probability", "start_above_probability", "start_at_object_probability"
+        )
 
 
 def expert_observation_dim(family: str) -> int:

@@ -21,6 +21,7 @@ from torch import Tensor
 from damsel.families import FAMILIES
 from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.physics import TabletopPhysics
+from damsel_training.bounds import require_counts, require_shares
 from damsel_training.distillation import DistilledExpert, Imitation
 from damsel_training.expert_env import expert_observation
 from damsel_training.exploring_starts import ExploringStarts
@@ -58,6 +59,11 @@ class PracticeCfg:
     largest_force_n: float = 25.0
     start_above_probability: float = 0.25
     start_at_object_probability: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be trained; no rounds are no practice."""
+        require_counts(self, "kept_rounds", "rows", "horizon", "training_steps", "batch_size")
+        require_shares(self, "start_above_probability", "start_at_object_probability")
 
 
 def practise(

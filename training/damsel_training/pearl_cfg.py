@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from damsel.errors import InvalidConfigError
-from damsel_training.bounds import require_shares
+from damsel_training.bounds import require_counts, require_shares
 from damsel_training.expert_reward import ExpertRewardCfg
 from damsel_training.pearl_networks import PearlNetworkCfg
 
@@ -73,6 +73,11 @@ class PearlCfg:
                 f"first_trajectories is {self.first_trajectories} and updates is {self.updates}; "
                 "allowed: from 1"
             )
+        require_counts(
+            self,
+            *("meta_batch", "batch_size", "context_size", "kept_contexts", "capacity"),
+            *("horizon", "evaluate_every"),
+        )
         require_shares(self, "hindsight")
         if not 0.0 <= self.start_above + self.start_at_object <= 1.0:
             raise InvalidConfigError(

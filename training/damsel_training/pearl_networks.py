@@ -23,6 +23,7 @@ from damsel.observation import (
     OBSERVATION_DIM,
     TRANSITION_DIM,
 )
+from damsel_training.bounds import require_counts
 from damsel_training.networks import OBSERVATION_CENTRE, OBSERVATION_SCALE
 
 __all__ = [
@@ -54,6 +55,10 @@ class PearlNetworkCfg:
     latent_dim: int = 5
     encoder_width: int = 128
     width: int = 192
+
+    def __post_init__(self) -> None:
+        """Refuse what no network could be made of."""
+        require_counts(self, "latent_dim", "encoder_width", "width")
 
 
 def product_of_gaussians(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:

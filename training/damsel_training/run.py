@@ -41,7 +41,7 @@ from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.files import written_whole
 from damsel_training.hindsight_practice import PracticeCfg
-from damsel_training.task_agents import TaskAgentsCfg
+from damsel_training.task_agents_cfg import TaskAgentsCfg
 
 __all__ = ["PRESETS", "RunCfg", "RunFolder", "TaskExpertsCfg", "plain"]
 

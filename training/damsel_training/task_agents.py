@@ -8,7 +8,6 @@ did, with its own task's reward.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,54 +20,17 @@ from damsel.tasks import Task
 from damsel_sim.arm_parameters import NOMINAL_ARM, apply_arm
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import randomised_models
-from damsel_training.expert_env import ExpertEnvCfg, expert_observation, expert_observation_dim
+from damsel_training.expert_env import expert_observation, expert_observation_dim
 from damsel_training.expert_reward import reward_terms
 from damsel_training.expert_score import ExpertScore
 from damsel_training.exploring_starts import ExploringStarts
 from damsel_training.rollouts import roll_out
+from damsel_training.task_agents_cfg import TaskAgentsCfg
 from damsel_training.task_sac import Actors, Batch, TaskSac
 
-__all__ = ["TaskAgents", "TaskAgentsCfg"]
+__all__ = ["TaskAgents"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TaskAgentsCfg:
-    """Hyper-parameters of the agents, which are all alike.
-
-    Attributes:
-        tasks_together: tasks of a family whose agents learn together, in one process.
-        rows: parallel copies of the scene a task.
-        trajectories: of every row, one after the other.
-        evaluate_every: trajectories between evaluations and checkpoints.
-        evaluation_rows: trajectories a task in an evaluation: one in the nominal scene, the others
-            with randomised physics and noisy observations.
-        updates_per_step: gradient steps for one step of all rows.
-        batch_size: transitions a task in a gradient step.
-        own_share: part of them that the agent gathered itself.
-        learning_rate: of Adam at the start; falls linearly to three tenths.
-        discount: gamma.
-        target_rate: tau of the target networks.
-        width: units in each of two hidden layers.
-        enough: merit that ends the learning once every agent's best has it; see `ExpertScore`.
-        env: scene, exploring starts and shaped reward; its rows and goal switches are not used.
-    """
-
-    tasks_together: int = 10
-    rows: int = 6
-    trajectories: int = 20
-    evaluate_every: int = 2
-    evaluation_rows: int = 12
-    updates_per_step: int = 4
-    batch_size: int = 128
-    own_share: float = 0.5
-    learning_rate: float = 1e-3
-    discount: float = 0.97
-    target_rate: float = 0.01
-    width: int = 64
-    enough: float = 2.8
-    env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
 
 
 class _Replay:

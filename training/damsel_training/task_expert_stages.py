@@ -69,12 +69,15 @@ def task_experts(
         show()
 
     run_jobs(_train, jobs, workers or LocalWorkers(min(len(jobs), cores())), heard, done)
-    scores = write_table(list(jobs.values()), folder.experts / "experts.csv")
+    # Of the other families as well, where an earlier command has trained them.
+    every = [_jobs(cfg, seed, family, folder.experts / family) for family in FAMILIES]
+    ended = [list(its.values()) for its in every if all(job.path.exists() for job in its.values())]
+    scores = write_table([job for its in ended for job in its], folder.experts / "experts.csv")
     strict = sum(score.strict_success for score in scores)
     forces = [score.peak_force for score in scores]
     bar(
         count,
-        f"{strict:.0f} of {count} strict on their own task; peak force "
+        f"{strict:.0f} of {len(scores)} strict on their own task; peak force "
         f"{np.median(forces):.0f} N (median), {max(forces):.0f} N (largest)",
     )
 

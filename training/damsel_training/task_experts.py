@@ -31,7 +31,8 @@ from damsel_training.expert_env import expert_observation, expert_observation_di
 from damsel_training.expert_score import ExpertScore
 from damsel_training.files import written_whole
 from damsel_training.metrics import append_csv
-from damsel_training.task_agents import TaskAgents, TaskAgentsCfg
+from damsel_training.task_agents import TaskAgents
+from damsel_training.task_agents_cfg import TaskAgentsCfg
 from damsel_training.task_sac import Actors
 
 __all__ = [

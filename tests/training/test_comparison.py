@@ -204,6 +204,10 @@ def test_hours_are_those_of_all_stages_or_of_none(tmp_path: Path) -> None:
     with timed(tmp_path, "experts"):
         pass
     assert seconds() == "0"
+    (tmp_path / "times.meta.begun").touch()  # by one that was killed
+    with timed(tmp_path, "meta"):
+        pass
+    assert seconds() == ""
 
 
 def _note(folder: Path, worker: int) -> None:

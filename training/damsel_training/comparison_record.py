@@ -9,6 +9,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import isfinite, nan
 from pathlib import Path
 
 from damsel.bundle import Bundle
@@ -110,9 +111,8 @@ def _training_seconds(method: str, cfg: RunCfg, folder: RunFolder) -> str:
     spent: Mapping[str, float] = seconds_by_stage(folder.root)
     distilled = isinstance(cfg.experts, TaskExpertsCfg)
     stages = [s for s in _TRAINED_BY.get(method, ()) if distilled or s != "distillation"]
-    if not stages or not all(stage in spent for stage in stages):
-        return ""
-    return f"{sum(spent[stage] for stage in stages):.0f}"
+    seconds = sum(spent.get(stage, nan) for stage in stages)
+    return f"{seconds:.0f}" if stages and isfinite(seconds) else ""
 
 
 def _environment_steps(method: str, cfg: RunCfg, folder: RunFolder) -> int:

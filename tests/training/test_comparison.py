@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
+import fcntl
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -210,21 +212,20 @@ def test_hours_are_those_of_all_stages_or_of_none(tmp_path: Path) -> None:
     assert seconds() == ""
 
 
-def _note(folder: Path, worker: int) -> None:
-    for index in range(20):
-        table = folder / f"{worker}-{index}.csv"
-        note_origin(table, "c", "nothing", PRESETS["quick"], RunFolder(folder), None, 1.0)
-
-
 def test_comparisons_at_once_lose_no_line(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_note, args=(tmp_path, worker)) for worker in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
-    assert len(recorded_commands(tmp_path)) == 60
+    table, cfg = tmp_path / "one-nothing-seed0.csv", PRESETS["quick"]
+    noting = threading.Thread(
+        target=note_origin, args=(table, "c", "nothing", cfg, RunFolder(tmp_path), None, 1.0)
+    )
+    other = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    noting.start()
+    noting.join(1.0)
+    assert noting.is_alive()
+    (tmp_path / "provenance.csv").write_text("table,command\nother.csv,d\n")
+    os.close(other)
+    noting.join()
+    assert recorded_commands(tmp_path) == {"one-nothing-seed0.csv": "c", "other.csv": "d"}
 
 
 def test_pearl_refuses_entries_that_it_does_not_read(

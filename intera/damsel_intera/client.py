@@ -10,7 +10,7 @@ from typing import Any, Sequence
 
 import zmq
 
-from damsel_intera.errors import RefusedError, WireError
+from damsel_intera.errors import RefusedError, SettingError, WireError
 from damsel_intera.keys import Key
 from damsel_intera.reasons import TOWARDS_MOTION
 from damsel_intera.transport import Addresses, no_answer, open_socket
@@ -46,6 +46,16 @@ class Client:
     """
 
     def __init__(self, addresses: Addresses, name: str, key: Key | None = None) -> None:
+        """Open the sockets; whether anybody is there shows with the first request.
+
+        Args:
+            addresses: where the server is.
+            name: who we are.
+            key: the client's key, or None to speak in the clear.
+
+        Raises:
+            SettingError: If the host is neither a name nor an address.
+        """
         self.name = name
         self.session = 0
         self.lease = 0
@@ -64,12 +74,18 @@ class Client:
         self._states = open_socket(self._context, zmq.SUB, key)
         self._states.setsockopt(zmq.CONFLATE, 1)
         self._states.setsockopt(zmq.SUBSCRIBE, b"")
-        self._states.connect(addresses.state)
         self._commands = open_socket(self._context, zmq.PUSH, key)
         # A command that cannot leave now must not leave later.
         self._commands.setsockopt(zmq.IMMEDIATE, 1)
         self._commands.setsockopt(zmq.CONFLATE, 1)
-        self._commands.connect(addresses.command)
+        try:
+            self._states.connect(addresses.state)
+            self._commands.connect(addresses.command)
+        except (zmq.ZMQError, UnicodeError) as error:
+            self.close()
+            raise SettingError(
+                f"cannot connect to host {addresses.host!r}: {error}; allowed: a name or an address"
+            ) from None
 
     def __enter__(self) -> Client:
         return self

@@ -10,7 +10,7 @@ from random import SystemRandom
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.task import Future
 from rclpy.timer import Timer
 from sensor_msgs.msg import JointState
@@ -34,6 +34,7 @@ from damsel_ros.conversions import (
     time_of,
 )
 from damsel_ros.events import Observed, Status
+from damsel_ros.lifecycle import OutspokenLifecycleNode, transition
 from damsel_ros.node_main import run_nodes
 from damsel_ros.parameters import Parameter, declare_parameters
 from damsel_ros.qos import COMMAND, JOINTS, STANDARD, STREAM, TICKS
@@ -75,7 +76,7 @@ _DIAGNOSTICS_PERIOD_S = 1.0
 _LATE_TICK = 1.2  # periods
 
 
-class RobotNode(LifecycleNode):
+class RobotNode(OutspokenLifecycleNode):
     """Lifecycle shell around `RobotLoop`: configure connects the backend, activate enables it.
 
     What the robot observes and accepts is in the read-only parameters `control_rate_hz`,
@@ -99,7 +100,6 @@ class RobotNode(LifecycleNode):
         self._tick_timer: Timer | None = None
         self._joint_timer: Timer | None = None
         self._last_tick_s = 0.0
-        self._failure = ""
         self._resetting: Future | None = None
 
         self._observations = self.create_lifecycle_publisher(Observation, "observation", STREAM)
@@ -129,14 +129,10 @@ class RobotNode(LifecycleNode):
 
     # Lifecycle
 
+    @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Connect the backend; the arm does not move."""
-        try:
-            self._robot.connect()
-        except RobotError as error:
-            self._failure = str(error)
-            self.get_logger().error(self._failure)
-            return TransitionCallbackReturn.FAILURE
+        self._robot.connect()
         self._loop = RobotLoop(
             self._robot,
             mode=self._mode,
@@ -146,24 +142,30 @@ class RobotNode(LifecycleNode):
         )
         return super().on_configure(state)
 
+    @transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let resets and commands move the arm."""
-        realtime = self._mode is Mode.REALTIME
-        period_s = self._description.control_period_s if realtime else _WATCHDOG_PERIOD_S
-        self._tick_timer = steady_timer(self, period_s, self._on_tick)
-        self._joint_timer = steady_timer(self, self._joint_state_period_s, self._on_joint_timer)
-        return super().on_activate(state)
+        done = super().on_activate(state)
+        if done == TransitionCallbackReturn.SUCCESS:
+            realtime = self._mode is Mode.REALTIME
+            period_s = self._description.control_period_s if realtime else _WATCHDOG_PERIOD_S
+            self._tick_timer = steady_timer(self, period_s, self._on_tick)
+            self._joint_timer = steady_timer(self, self._joint_state_period_s, self._on_joint_timer)
+        return done
 
+    @transition
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Hold the arm and refuse to move it."""
         self._end("the robot node was deactivated")
         return super().on_deactivate(state)
 
+    @transition
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let go of the backend."""
         self._disconnect()
         return super().on_cleanup(state)
 
+    @transition
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Hold the arm and let go of the backend."""
         self.close()
@@ -171,20 +173,34 @@ class RobotNode(LifecycleNode):
 
     def close(self) -> None:
         """Hold the arm and let go of the backend."""
-        self._end("the robot node was shut down")
-        self._disconnect()
+        try:
+            self._end("the robot node was shut down")
+        finally:
+            self._disconnect()
+
+    def come_to_rest(self) -> None:
+        """Hold the arm and let go of the backend, however far a transition had come."""
+        try:
+            self._end(f"the robot node failed: {self.failure}")
+        finally:
+            # Also one that had only begun to connect.
+            self._loop = None
+            self._robot.close()
 
     def _autostart(self) -> None:
         succeeded = TransitionCallbackReturn.SUCCESS
         if self.trigger_configure() != succeeded or self.trigger_activate() != succeeded:
-            raise RobotError(f"the robot cannot be started: {self._failure or 'see its log'}")
+            raise RobotError(f"the robot cannot be started: {self.failure or 'see its log'}")
 
     def _end(self, reason: str) -> None:
-        self._hold(reason)
-        for timer in (self._tick_timer, self._joint_timer):
-            if timer is not None:
-                self.destroy_timer(timer)
+        timers = (self._tick_timer, self._joint_timer)
         self._tick_timer = self._joint_timer = None
+        try:
+            self._hold(reason)
+        finally:
+            for timer in timers:
+                if timer is not None:
+                    self.destroy_timer(timer)
 
     def _disconnect(self) -> None:
         if self._loop is not None:
@@ -201,7 +217,11 @@ class RobotNode(LifecycleNode):
     async def _on_reset(self, _: Reset.Request, response: Reset.Response) -> Reset.Response:
         loop = self._active_loop
         if loop is None:
-            response.message = "the robot node is not active; configure and activate it first"
+            response.message = (
+                "the robot node is shut down; start it anew"
+                if self.shut_down
+                else "the robot node is not active; configure and activate it first"
+            )
             return response
         self._end_reset("another reset was asked for")
         try:

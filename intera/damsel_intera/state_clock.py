@@ -26,6 +26,14 @@ class StateClock:
         self._newest_stamp_s = float("-inf")
         self._shortest_s = float("inf")
 
+    def forgive(self, late_s: float) -> None:
+        """Take states that come so late for being on time from now on.
+
+        Args:
+            late_s: how much later than the quickest, seconds.
+        """
+        self._shortest_s += late_s
+
     def is_out_of_order(self, stamp_s: float) -> bool:
         """Whether a newer state came before; the newest again is not out of order."""
         return self._newest_stamp_s - _JUMP_S < stamp_s < self._newest_stamp_s

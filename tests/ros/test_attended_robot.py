@@ -187,6 +187,30 @@ def test_an_emergency_stop_in_mid_trajectory_ends_the_run(team: Team, watcher: W
         team.operator.adapt(1, lambda *_: None)
     team.attendant.enable(team.operator.poll, 20.0)
     assert team.said[-1] == "the arm is enabled and holds"
+    watcher.wait_until(
+        lambda: watcher.health("robot") == "holding: the arm is enabled and holds", 3.0
+    )
+    # Somebody who only watches hears of it, too; of a new fault as well.
+    nobody(team).enable(patient(team, 3.0), 5.0)
+    team.server.change(stopped=True, estop_button=1)
+    watcher.wait_until(lambda: watcher.health("robot") == "the emergency stop is pressed", 3.0)
+
+
+def nobody(team: Team) -> Attendant:
+    """An attendant without a terminal."""
+    with Path(os.devnull).open(encoding="utf-8") as stdin:
+        return Attendant(team.operator.node, TerminalPerson(lambda _: None, stdin))
+
+
+def patient(team: Team, timeout_s: float) -> Callable[[], None]:
+    """Poll, but not for ever."""
+    deadline_s = time.monotonic() + timeout_s
+
+    def poll() -> None:
+        assert time.monotonic() < deadline_s, "waits for ever"
+        team.operator.poll()
+
+    return poll
 
 
 def test_closing_the_robot_node_gives_control_back(team: Team) -> None:

@@ -155,6 +155,22 @@ def test_a_failing_reset_leaves_the_arm_held() -> None:
     assert loop.command(7, 0, FORWARD, 0.1) == []
 
 
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_fault_that_somebody_has_looked_into_is_over_and_the_arm_holds(mode: Mode) -> None:
+    loop, robot = make_loop(mode)
+    loop.recover("enabled")
+    assert loop.phase is Phase.IDLE
+    loop.reset(0.0)
+    loop.recover("enabled")
+    assert (loop.phase, loop.reason) == (Phase.RUNNING, "")
+    robot.fail_with = "emergency stop pressed"
+    loop.command(7, 0, FORWARD, 0.1)
+    assert loop.faulted
+    loop.recover("enabled")
+    assert (loop.phase, loop.reason, loop.faulted) == (Phase.HOLDING, "enabled", False)
+    assert loop.command(7, 0, FORWARD, 0.2) == []
+
+
 def test_trajectory_ids_stay_in_uint32() -> None:
     loop = RobotLoop(
         DoubleRobot(), mode=Mode.LOCKSTEP, command_timeout_s=0.5, first_trajectory=0xFFFFFFFF

@@ -381,7 +381,7 @@ def test_lost_objects_are_named_and_are_no_fault_of_the_arm(
 
 
 def test_a_pose_in_an_unknown_frame_is_told_in_diagnostics(robot: SawyerBackend) -> None:
-    robot.see_object("block", "side", RigidTransform.identity(), 0.0)
+    robot.see_object("block", "side", RigidTransform.identity(), 1.0)
     assert "is in frame 'side'" in robot.diagnostics()["objects"]
 
 

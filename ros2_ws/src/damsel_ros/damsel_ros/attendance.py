@@ -36,17 +36,26 @@ _POLL_PERIOD_S = 0.05
 class Attendance:
     """The services and subscriptions, on the robot's node."""
 
-    def __init__(self, node: Node, robot: AttendedRobot, *, hold: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        robot: AttendedRobot,
+        *,
+        hold: Callable[[str], None],
+        enabled: Callable[[str], None],
+    ) -> None:
         """Make them.
 
         Args:
             node: The robot's node.
             robot: Its arm.
             hold: Ends whatever the arm does, with the reason.
+            enabled: Hears that the arm is enabled, which ends every fault, and what is so now.
         """
         self._node = node
         self._robot = robot
         self._hold = hold
+        self._enabled = enabled
         self._enabling: Future | None = None
         self._prompts = node.create_publisher(String, "~/prompt", LATCHED)
         self._prompted: str | None = None
@@ -78,7 +87,9 @@ class Attendance:
             response.message = str(error)
         else:
             response.success = not response.message
-            response.message = response.message or "the arm is enabled and holds"
+            if response.success:
+                response.message = "the arm is enabled and holds"
+                self._enabled(response.message)
         finally:
             self._enabling = None
         return response
@@ -100,6 +111,7 @@ class Attendance:
             self._node.get_logger().warning(
                 f"pose of the {name} dropped: {error}", throttle_duration_sec=1.0
             )
+            self._robot.refuse_object(name, str(error))
             return
         header = message.header
         self._robot.see_object(name, header.frame_id, marker, stamp_s(header.stamp))

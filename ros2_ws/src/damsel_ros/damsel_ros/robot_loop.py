@@ -177,6 +177,15 @@ class RobotLoop:
             return []
         return self._stop(reason, faulted=False)
 
+    def recover(self, reason: str) -> None:
+        """End a fault: somebody has looked into it. The arm goes on holding.
+
+        Args:
+            reason: Why it holds now.
+        """
+        if self.phase is Phase.HOLDING:
+            self.reason, self.faulted = reason, False
+
     def _apply(
         self, displacement_base: NDArray[np.float64], status: Status, reason: str = ""
     ) -> list[RobotEvent]:

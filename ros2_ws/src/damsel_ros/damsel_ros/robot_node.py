@@ -121,7 +121,9 @@ class RobotNode(OutspokenLifecycleNode):
                     f"mode is lockstep with backend {values['backend']}; allowed: realtime, a "
                     "physical arm does not wait"
                 )
-            self._attendance = Attendance(self, self._attended, hold=self._hold)
+            self._attendance = Attendance(
+                self, self._attended, hold=self._hold, enabled=self._on_enabled
+            )
             # Whatever keeps this node from its work keeps it from this.
             steady_timer(self, _BEAT_PERIOD_S, self._attended.beat)
         if values["autostart"]:
@@ -285,6 +287,12 @@ class RobotNode(OutspokenLifecycleNode):
             self._publish(self._loop.hold(reason))
             self._end_reset(failure=reason)
 
+    def _on_enabled(self, reason: str) -> None:
+        if self._loop is not None:
+            self._loop.recover(reason)
+            # Whoever waits for it should not wait for the next second.
+            self._publish_diagnostics()
+
     # What others hear
 
     def _publish(self, events: Sequence[RobotEvent]) -> None:
@@ -354,7 +362,7 @@ class RobotNode(OutspokenLifecycleNode):
             **self._robot.diagnostics(),
         }
         fault = self._attended.fault if self._attended is not None else ""
-        if fault and loop.phase is not Phase.HOLDING:
+        if fault and not loop.faulted:
             return DiagnosticStatus.ERROR, fault, values
         if loop.phase is Phase.RESETTING:
             return DiagnosticStatus.OK, loop.reason, values

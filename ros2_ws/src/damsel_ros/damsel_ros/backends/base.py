@@ -228,3 +228,12 @@ class AttendedRobot(Robot, Protocol):
             stamp_s: When it was measured, seconds of the camera's own clock.
         """
         ...
+
+    def refuse_object(self, name: str, cause: str) -> None:
+        """Hear that a pose of an object's marker came that cannot be one.
+
+        Args:
+            name: Of the object.
+            cause: Why, in one line.
+        """
+        ...

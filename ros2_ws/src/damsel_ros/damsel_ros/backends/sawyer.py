@@ -8,18 +8,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from damsel.calibration import OBJECT_NAMES, Calibration
+from damsel.calibration import Calibration
 from damsel.control import ControllerCfg
-from damsel.errors import DamselError, RobotError
+from damsel.errors import RobotError
 from damsel.kinematics import JOINT_NAMES, end_effector_position
 from damsel.observation import OBSERVATION_LAYOUT
-from damsel.perception import ObjectPoses
 from damsel.rigid import RigidTransform
 from damsel_ros.backends.arm_link import ArmLink, Wish
 from damsel_ros.backends.arm_motion import ArmMotion
 from damsel_ros.backends.attended_reset import AttendedReset
 from damsel_ros.backends.base import AppliedStep, JointStates, JointTick, RobotDescription
-from damsel_ros.backends.pose_clock import PoseClock
+from damsel_ros.backends.marker_poses import MarkerPoses
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
 from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.backends.standstill import Standstill
@@ -43,7 +42,6 @@ class SawyerBackend:
             calibration: Where cameras stand and markers stick.
         """
         self._cfg = cfg
-        self._calibration = calibration
         self._controller_cfg = ControllerCfg()
         self._description = RobotDescription(
             name="sawyer",
@@ -52,9 +50,7 @@ class SawyerBackend:
             observation_layout=OBSERVATION_LAYOUT,
             joint_names=JOINT_NAMES,
         )
-        self._poses = ObjectPoses(cfg.perception)
-        self._pose_clocks = {name: PoseClock() for name in OBJECT_NAMES}
-        self._refused_pose = ""
+        self._poses = MarkerPoses(cfg.perception, calibration)
         self._standstill = Standstill()
         self._open_link: ArmLink | None = None
         self._open_reset: AttendedReset | None = None
@@ -150,7 +146,7 @@ class SawyerBackend:
         """Return how arm, link and perception are."""
         values = self._link.diagnostics()
         values["reset"] = self._reset.stage.value
-        values["objects"] = self._refused_pose or self._poses.problem(time.monotonic()) or "seen"
+        values["objects"] = self._poses.problem(time.monotonic()) or "seen"
         return values
 
     # An attended robot
@@ -195,16 +191,11 @@ class SawyerBackend:
 
     def see_object(self, name: str, frame_id: str, marker: RigidTransform, stamp_s: float) -> None:
         """Take the pose of an object's marker in a frame, stamped by the camera's own clock."""
-        now_s = time.monotonic()
-        anew = self._poses.jumps_allowed
-        measured_s = self._pose_clocks[name].measured_s(stamp_s, now_s, anew=anew)
-        try:
-            position = self._calibration.object_position(name, frame_id, marker)
-        except DamselError as error:
-            self._refused_pose = str(error)
-            return
-        self._refused_pose = ""
-        self._poses.see(name, position, measured_s, now_s)
+        self._poses.see_marker(name, frame_id, marker, stamp_s, time.monotonic())
+
+    def refuse_object(self, name: str, cause: str) -> None:
+        """Keep why a pose of an object's marker cannot be one."""
+        self._poses.refuse(name, cause)
 
     @property
     def _link(self) -> ArmLink:

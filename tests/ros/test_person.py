@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import sys
 import time
 from collections.abc import Iterator
 from typing import TextIO
@@ -67,4 +68,61 @@ def test_a_stand_in_does_it_and_agrees_once() -> None:
     person.ask("the objects go back")
     assert done == ["the objects go back [done by the rehearsal]", "put back"]
     assert person.has_agreed()
+    assert not person.has_agreed()
+
+
+def typed(keys: int, text: bytes) -> None:
+    os.write(keys, text)
+    time.sleep(0.05)
+
+
+@pytest.mark.parametrize("text", [b"no, stop!\n", b"y\n", b"\xff\n"])
+def test_whatever_is_typed_but_enter_alone_is_no_yes(
+    terminal: tuple[int, TextIO], text: bytes
+) -> None:
+    keys, stdin = terminal
+    said: list[str] = []
+    person = TerminalPerson(said.append, stdin)
+    person.ask("the arm will be enabled")
+    typed(keys, text)
+    assert not person.has_agreed()
+    assert said[1:] == [
+        "this is not taken for a yes; allowed: Enter alone, or Ctrl-C to end",
+        "the arm will be enabled [press Enter]",
+    ]
+    assert not person.has_agreed()
+    typed(keys, b"  \n")
+    assert person.has_agreed()
+
+
+def test_a_terminal_that_is_gone_has_nobody_at_it() -> None:
+    keys, screen = pty.openpty()
+    said: list[str] = []
+    with os.fdopen(screen, "r") as stdin:
+        person = TerminalPerson(said.append, stdin)
+        os.close(keys)
+        person.ask("the objects go back")
+        assert not person.present
+        assert not person.has_agreed()
+    assert said == [
+        "the terminal has ended: call the robot node's services instead",
+        "the objects go back [no terminal here: call the robot node's service]",
+    ]
+
+
+def test_a_terminal_that_goes_while_it_is_waited_for_agrees_to_nothing() -> None:
+    keys, screen = pty.openpty()
+    with os.fdopen(screen, "r") as stdin:
+        person = TerminalPerson(lambda _: None, stdin)
+        person.ask("the objects go back")
+        os.close(keys)
+        assert not person.has_agreed()
+        assert not person.present
+
+
+def test_a_process_without_any_input_has_nobody_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    person = TerminalPerson(lambda _: None)
+    assert not person.present
+    person.ask("the objects go back")
     assert not person.has_agreed()

@@ -24,6 +24,7 @@ from damsel_ros.qos import LATCHED, STANDARD
 __all__ = ["Attendant"]
 
 _ASK_AGAIN_S = 1.0
+_ANSWER_S = 5.0
 
 
 class Attendant:
@@ -42,9 +43,12 @@ class Attendant:
         node.create_subscription(String, "robot/prompt", self._on_prompt, LATCHED)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, STANDARD)
         self._robot = Acquaintance(node, "robot")
+        # Every robot speaks on /diagnostics, whatever its namespace.
+        self._robot_name = node.resolve_service_name("robot/enable").removesuffix("/enable")
         self._arm_is_well = False
         self._prompt = ""
         self._answer: Future | None = None
+        self._answer_by_s = 0.0
         self._ask_at_s: float | None = None
 
     def enable(self, poll: Callable[[], None], timeout_s: float) -> None:
@@ -57,19 +61,26 @@ class Attendant:
         Raises:
             RobotError: If the robot node is not there, or the arm cannot be enabled.
         """
-        if not self._person.present:
-            self._person.tell("waiting for the arm to be enabled: call service robot/enable")
+        person = self._person
+        if not (person.present and self._agreed(poll)):
+            person.tell("waiting for the arm to be enabled: call service robot/enable")
             while not self._arm_is_well:
                 poll()
             return
-        self._person.ask("the arm will be enabled; keep clear of it")
-        while not self._person.has_agreed():
-            poll()
         deadline_s = time.monotonic() + timeout_s
         answer = self._call(self._enable, poll, deadline_s)
         if not answer.success:
             raise RobotError(f"the arm cannot be enabled: {answer.message}")
-        self._person.tell(str(answer.message))
+        person.tell(str(answer.message))
+
+    def _agreed(self, poll: Callable[[], None]) -> bool:
+        """Ask, and return whether somebody agreed; False when nobody is there any more."""
+        self._person.ask("the arm will be enabled; keep clear of it")
+        while not self._person.has_agreed():
+            if not self._person.present:
+                return False
+            poll()
+        return True
 
     def _call(
         self, client: Client, poll: Callable[[], None], deadline_s: float
@@ -87,21 +98,32 @@ class Attendant:
         """Ask what is to be asked, and pass an answer on."""
         now_s = time.monotonic()
         if self._answer is not None:
-            if not self._answer.done():
+            if not self._answer.done() and now_s < self._answer_by_s:
                 return
-            answer, self._answer = self._answer.result(), None
-            self._person.tell(str(answer.message))
-            if not answer.success and self._prompt:
-                self._ask_at_s = now_s + _ASK_AGAIN_S
+            self._take_answer(self._answer, now_s)
         if self._ask_at_s is not None and now_s >= self._ask_at_s:
             self._ask_at_s = None
             self._person.ask(self._prompt)
         elif self._prompt and self._person.has_agreed():
             self._answer = self._confirm.call_async(Trigger.Request())
+            self._answer_by_s = now_s + _ANSWER_S
+
+    def _take_answer(self, answer: Future, now_s: float) -> None:
+        """Tell the person what became of their word, and ask again if it counts for nothing."""
+        self._answer = None
+        if answer.done():
+            success, message = answer.result().success, str(answer.result().message)
+        else:
+            # One that was lost must not leave every later question unasked.
+            self._confirm.remove_pending_request(answer)
+            success, message = False, f"no answer from robot/confirm_reset within {_ANSWER_S:g} s"
+        self._person.tell(message)
+        if not success and self._prompt:
+            self._ask_at_s = now_s + _ASK_AGAIN_S
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name == ROBOT_DIAGNOSTICS:
+            if (status.name, status.hardware_id) == (ROBOT_DIAGNOSTICS, self._robot_name):
                 self._arm_is_well = status.level == DiagnosticStatus.OK
 
     def _on_prompt(self, message: String) -> None:

@@ -32,7 +32,7 @@ class Person(Protocol):
 
 
 class TerminalPerson:
-    """Somebody at the terminal, who presses Enter. Without a terminal nobody ever agrees."""
+    """Somebody at the terminal, who agrees by Enter alone; without one nobody ever agrees."""
 
     def __init__(self, tell: Callable[[str], None], stdin: TextIO | None = None) -> None:
         """Make one.
@@ -41,20 +41,22 @@ class TerminalPerson:
             tell: Writes a line.
             stdin: Where Enter is pressed; the process's own by default.
         """
-        stdin = sys.stdin if stdin is None else stdin
-        self._stdin = stdin
+        # A process may have been started without any input at all.
+        self._stdin: TextIO | None = sys.stdin if stdin is None else stdin
         self._tell = tell
-        self._present = stdin.isatty()
+        self._question = ""
+        self._present = self._stdin is not None and self._stdin.isatty()
 
     @property
     def present(self) -> bool:
-        """Whether there is a terminal."""
+        """Whether there is a terminal; not any more once it has ended."""
         return self._present
 
     def ask(self, text: str) -> None:
         """Write the question; what was typed before it does not count."""
+        self._question = text
         while self._typed():
-            self._stdin.readline()
+            self._read()
         how = "press Enter" if self._present else "no terminal here: call the robot node's service"
         self.tell(f"{text} [{how}]")
 
@@ -63,11 +65,33 @@ class TerminalPerson:
         self._tell(text)
 
     def has_agreed(self) -> bool:
-        """Return whether Enter was pressed."""
-        return self._typed() and self._stdin.readline() != ""
+        """Return whether Enter was pressed, and nothing else typed."""
+        if not self._typed():
+            return False
+        line = self._read()
+        if line.strip():
+            self.tell("this is not taken for a yes; allowed: Enter alone, or Ctrl-C to end")
+            self.ask(self._question)
+        return self._present and not line.strip()
 
     def _typed(self) -> bool:
-        return self._present and bool(select.select([self._stdin], [], [], 0.0)[0])
+        if self._stdin is None or not self._present:
+            return False
+        return bool(select.select([self._stdin], [], [], 0.0)[0])
+
+    def _read(self) -> str:
+        """What was typed; the end of the terminal is nothing, and is told."""
+        assert self._stdin is not None, "something was typed"
+        try:
+            line = self._stdin.readline()
+        except UnicodeDecodeError:
+            return "what no text is"
+        except OSError:
+            line = ""
+        if not line:
+            self._present = False
+            self.tell("the terminal has ended: call the robot node's services instead")
+        return line
 
 
 class StandIn:

@@ -341,7 +341,7 @@ class RobotNode(OutspokenLifecycleNode):
         self._diagnostics.publish(
             diagnostics_to_message(
                 name=ROBOT_DIAGNOSTICS,
-                hardware=self._description.name,
+                hardware=self.get_fully_qualified_name(),
                 level=level,
                 summary=summary,
                 values=values,
@@ -354,6 +354,7 @@ class RobotNode(OutspokenLifecycleNode):
         if loop is None:
             return DiagnosticStatus.WARN, "not active", {}
         values = {
+            "backend": self._description.name,
             "mode": self._mode.value,
             "phase": loop.phase.value,
             "trajectory": str(loop.trajectory),

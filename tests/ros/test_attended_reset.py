@@ -19,6 +19,7 @@ from damsel_intera.wire import HoldReason
 from damsel_ros.backends.arm_motion import start_problem
 from damsel_ros.backends.sawyer import SawyerBackend
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
+from damsel_ros.robot_loop import Mode, Phase, RobotLoop
 from tests.ros.intera_double import InteraDouble, free_addresses
 
 Array = NDArray[np.float64]
@@ -137,3 +138,28 @@ def test_an_arm_that_is_moved_after_the_confirmation_takes_no_step(
     ask(robot, server)
     confirm(robot)
     until(lambda: robot.pending_reset() == "")
+
+
+def test_objects_lost_as_the_trajectory_begins_give_control_back_and_are_asked_for_again(
+    robot: SawyerBackend, server: InteraDouble
+) -> None:
+    loop = RobotLoop(robot, mode=Mode.REALTIME, command_timeout_s=0.5, first_trajectory=7)
+
+    def prompted() -> bool:
+        loop.tick(time.monotonic())
+        return bool(robot.prompt) and server.state.hold_reason is HoldReason.RELEASED
+
+    loop.reset(time.monotonic())
+    until(prompted)
+    confirm(robot)
+    # Control is taken meanwhile, and no pose comes.
+    until(lambda: bool(server.state.lease_number))
+    time.sleep(0.3)
+    loop.tick(time.monotonic())
+    assert (loop.phase, loop.faulted) == (Phase.RESETTING, False)
+    assert not robot.prompt
+    until(prompted)
+    assert "once more because no pose of the block for" in loop.reason
+    confirm(robot)
+    until(lambda: bool(loop.tick(time.monotonic())))
+    assert (loop.phase, loop.trajectory) == (Phase.RUNNING, 7)

@@ -234,3 +234,34 @@ def test_lost_objects_hold_the_arm_and_have_the_trajectory_made_again() -> None:
     assert (held.status, held.reason) == (Status.HELD, robot.lose_objects)
     assert loop.phase is Phase.HOLDING
     assert robot.calls[-1] == "hold"
+
+
+def test_objects_lost_as_the_trajectory_begins_are_asked_for_once_more() -> None:
+    loop, robot = make_loop(Mode.REALTIME)
+    robot.pending = "somebody puts the objects back"
+    loop.reset(0.0)
+    robot.pending, robot.lose_objects = "", "no pose of the block for 0.21 s"
+    assert loop.tick(0.05) == []
+    assert (loop.phase, loop.faulted) == (Phase.RESETTING, False)
+    assert loop.reason == f"the reset begins once more because {robot.lose_objects}"
+    assert robot.calls == ["reset", "reset"]
+    robot.pending = "somebody puts the objects back"
+    assert loop.tick(0.1) == []
+    assert loop.reason == f"{robot.pending}, once more because {robot.lose_objects}"
+    assert loop.command(7, 0, FORWARD, 0.12) == []
+    robot.pending, robot.lose_objects = "", ""
+    (observed,) = loop.tick(0.15)
+    assert (observed.trajectory, observed.step) == (7, 0)
+    assert (loop.phase, loop.reason) == (Phase.RUNNING, "")
+
+
+def test_an_arm_that_may_not_be_reset_once_more_ends_the_reset() -> None:
+    loop, robot = make_loop(Mode.REALTIME)
+    robot.pending = "somebody puts the objects back"
+    loop.reset(0.0)
+    robot.pending, robot.lose_objects = "", "no pose of the block for 0.21 s"
+    loop.tick(0.05)
+    robot.fail_with = "emergency stop pressed"
+    assert loop.tick(0.1) == []
+    assert (loop.phase, loop.faulted, loop.reason) == (Phase.HOLDING, True, robot.fail_with)
+    assert robot.calls[-1] == "hold"

@@ -74,6 +74,7 @@ class RobotLoop:
         self._watchdog = Watchdog(command_timeout_s)
         self._next_trajectory = first_trajectory
         self._answered = False
+        self._lost = ""
         self.phase = Phase.IDLE
         self.reason = ""
         self.faulted = False
@@ -91,6 +92,7 @@ class RobotLoop:
             RobotError: If the robot could not be reset; it holds then.
         """
         self.phase, self.reason, self.faulted = Phase.RESETTING, "", False
+        self._lost = ""
         try:
             self._robot.reset()
             return self._await_reset(now_s)
@@ -102,8 +104,17 @@ class RobotLoop:
         """Begin the trajectory once the robot is reset."""
         self.reason = self._robot.pending_reset()
         if self.reason:
+            if self._lost:
+                self.reason = f"{self.reason}, once more because {self._lost}"
             return []
-        observation = self._robot.observe()
+        try:
+            observation = self._robot.observe()
+        except PerceptionError as error:
+            # Lost at the last moment: nothing has begun, and somebody looks after the objects.
+            self._lost = str(error)
+            self.reason = f"the reset begins once more because {self._lost}"
+            self._robot.reset()
+            return []
         self.trajectory = self._next_trajectory
         # uint32 on the wire, and 0 is kept for "none yet".
         self._next_trajectory = self._next_trajectory % 0xFFFFFFFF + 1

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.lifecycle import LifecyclePublisher, TransitionCallbackReturn
+from rclpy.node import Node
 
-from damsel.errors import RobotError
+from damsel.errors import InvalidBundleError, RobotError
 from damsel_msgs.srv import Reset
-from damsel_ros import robot_node
+from damsel_ros import composed, robot_node
 from damsel_ros.robot_node import RobotNode
 from tests.ros.doubles import DoubleRobot
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
+FAILURE = TransitionCallbackReturn.FAILURE
 
 
 @pytest.fixture
@@ -83,6 +85,28 @@ def test_an_unforeseen_error_on_connecting_is_told(
     with pytest.raises(RobotError, match=r"cannot be started: UnicodeError: no such host$"):
         make()
     assert robot.calls == ["close"]
+
+
+def test_a_node_that_cannot_be_activated_lets_go_of_the_arm(
+    make: Callable[[], RobotNode], robot: DoubleRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LifecyclePublisher, "on_activate", lambda *_: FAILURE)
+    with pytest.raises(RobotError, match="cannot be started"):
+        make()
+    assert robot.calls == ["connect", "close"]
+
+
+def test_another_node_that_cannot_be_made_leaves_the_arm_alone(
+    make: Callable[[], RobotNode], robot: DoubleRobot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_bundle() -> Node:
+        raise InvalidBundleError("no such bundle")
+
+    monkeypatch.setattr(composed, "RobotNode", make)
+    monkeypatch.setattr(composed, "AdaptNode", no_bundle)
+    with pytest.raises(InvalidBundleError):
+        composed.make_nodes()
+    assert robot.calls in ([], ["connect", "close"])
 
 
 @pytest.mark.parametrize("transition", ["activate", "deactivate", "cleanup", "shutdown"])

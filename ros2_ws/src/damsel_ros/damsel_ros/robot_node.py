@@ -192,6 +192,7 @@ class RobotNode(OutspokenLifecycleNode):
     def _autostart(self) -> None:
         succeeded = TransitionCallbackReturn.SUCCESS
         if self.trigger_configure() != succeeded or self.trigger_activate() != succeeded:
+            self.close()
             raise RobotError(f"the robot cannot be started: {self.failure or 'see its log'}")
 
     def _end(self, reason: str) -> None:

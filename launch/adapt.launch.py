@@ -26,7 +26,7 @@ _OPTIONS = {
     "robot": ("sim", "The arm: sim or sawyer."),
     "family": ("door", "Family of the hidden task: push, door or drawer."),
     "goal": ("0.62", "Hidden goal, such as 0.62 for door or 0.17,-0.04 for push."),
-    "bundle": ("", "Model bundle; empty for models/default."),
+    "bundle": ("", "Model bundle; empty for that of the parameter files, or models/default."),
     "iterations": ("4", "Adaptation trajectories at most."),
     "json": ("", "File for the result; empty for none."),
     "record": ("", "New MCAP file for a recording; empty for none."),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, Shutdown
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
@@ -16,12 +16,30 @@ def generate_launch_description() -> LaunchDescription:
     folder = PathJoinSubstitution([FindPackageShare("damsel_ros"), "config", robot])
     parameters = ParameterFile([folder, ".yaml"])
     own = ParameterFile(LaunchConfiguration("parameters"))
-    bundle = ParameterValue(LaunchConfiguration("bundle"), value_type=str)
+
+    def adapt_node(context: LaunchContext) -> list[Node]:
+        # One that is not given must not win over that of one's own file.
+        bundle = LaunchConfiguration("bundle").perform(context)
+        given = [{"bundle": ParameterValue(bundle, value_type=str)}] if bundle else []
+        return [
+            Node(
+                package="damsel_ros",
+                executable="adapt",
+                name="adapt",
+                namespace="damsel",
+                parameters=[parameters, own, *given],
+                on_exit=Shutdown(reason="the adapt node ended"),
+            )
+        ]
+
     return LaunchDescription(
         [
             DeclareLaunchArgument("robot", default_value="sim", choices=["sim", "sawyer"]),
             DeclareLaunchArgument(
-                "bundle", default_value="", description="Model bundle; empty for models/default."
+                "bundle",
+                default_value="",
+                description="Model bundle; empty for that of the parameter files, or "
+                "models/default.",
             ),
             DeclareLaunchArgument(
                 "parameters",
@@ -36,13 +54,6 @@ def generate_launch_description() -> LaunchDescription:
                 parameters=[parameters, own],
                 on_exit=Shutdown(reason="the task node ended"),
             ),
-            Node(
-                package="damsel_ros",
-                executable="adapt",
-                name="adapt",
-                namespace="damsel",
-                parameters=[parameters, own, {"bundle": bundle}],
-                on_exit=Shutdown(reason="the adapt node ended"),
-            ),
+            OpaqueFunction(function=adapt_node),
         ]
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, Shutdown
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
@@ -15,33 +15,37 @@ def generate_launch_description() -> LaunchDescription:
     robot = LaunchConfiguration("robot")
     folder = PathJoinSubstitution([FindPackageShare("damsel_ros"), "config", robot])
     parameters = ParameterFile([folder, ".yaml"])
+    own = ParameterFile(LaunchConfiguration("parameters"))
+
+    def robot_node(context: LaunchContext) -> list[Node]:
+        # One that is not given must not win over that of one's own file.
+        mode = LaunchConfiguration("mode").perform(context)
+        given = [{"mode": mode}] if mode else []
+        return [
+            Node(
+                package="damsel_ros",
+                executable="robot",
+                name="robot",
+                namespace="damsel",
+                parameters=[parameters, own, *given],
+                on_exit=Shutdown(reason="the robot node ended"),
+            )
+        ]
+
     return LaunchDescription(
         [
             DeclareLaunchArgument("robot", default_value="sim", choices=["sim", "sawyer"]),
             DeclareLaunchArgument(
                 "mode",
-                # A physical arm does not wait.
-                default_value=PythonExpression(
-                    ["'lockstep' if '", robot, "' == 'sim' else 'realtime'"]
-                ),
-                choices=["lockstep", "realtime"],
+                default_value="",
+                choices=["", "lockstep", "realtime"],
+                description="Who makes the control steps; empty for what the parameter files say.",
             ),
             DeclareLaunchArgument(
                 "parameters",
                 default_value=[folder, ".yaml"],
                 description="Parameter file of your own set-up.",
             ),
-            Node(
-                package="damsel_ros",
-                executable="robot",
-                name="robot",
-                namespace="damsel",
-                parameters=[
-                    parameters,
-                    ParameterFile(LaunchConfiguration("parameters")),
-                    {"mode": LaunchConfiguration("mode")},
-                ],
-                on_exit=Shutdown(reason="the robot node ended"),
-            ),
+            OpaqueFunction(function=robot_node),
         ]
     )

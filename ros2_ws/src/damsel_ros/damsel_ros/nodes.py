@@ -39,8 +39,8 @@ def start_nodes(
     processes: NodeProcesses,
     *,
     robot: str,
-    mode: str,
     run_folder: Path,
+    mode: str | None = None,
     bundle: Path | None = None,
     composed: bool = False,
     nodes: Sequence[str] = _NODES,
@@ -53,9 +53,9 @@ def start_nodes(
     Args:
         processes: Keeps them.
         robot: Name of the backend; it chooses the parameter file.
-        mode: Parameter `mode` of the robot node.
         run_folder: Where the parameters of this run are written.
-        bundle: Parameter `bundle` of the adapt node.
+        mode: Parameter `mode` of the robot node; None leaves it to the files.
+        bundle: Parameter `bundle` of the adapt node; None leaves it to the files.
         composed: Whether robot, task and adapt share one process.
         nodes: Which of these three, if they do not.
         parameters: Further parameter files, which win over that of the backend.
@@ -66,7 +66,9 @@ def start_nodes(
         The processes by name.
     """
     file = run_folder / "overrides.yaml"
-    given: dict[str, dict[str, Parameter]] = {"robot": {"mode": mode}}
+    given: dict[str, dict[str, Parameter]] = {}
+    if mode is not None:
+        given["robot"] = {"mode": mode}
     if bundle is not None:
         given["adapt"] = {"bundle": str(bundle.resolve())}
     for node, values in (overrides or {}).items():

@@ -161,11 +161,12 @@ class AdaptationResult:
 
 
 def write_json(result: AdaptationResult | Sequence[AdaptationResult], path: str | Path) -> None:
-    """Write one record, or a list of them, as JSON; all of the file or nothing.
+    """Write one record, or a list of them, as JSON; all of a regular file or nothing.
 
     Args:
         result: One result becomes an object, a sequence a list.
-        path: The file, replaced if it is there.
+        path: The file, replaced if it is there; what a symbolic link points to. A device or a pipe
+            is written into.
 
     Raises:
         OSError: If the file cannot be written.
@@ -176,6 +177,10 @@ def write_json(result: AdaptationResult | Sequence[AdaptationResult], path: str 
         document = [one.to_json() for one in result]
     content = json.dumps(document, indent=2, allow_nan=False) + "\n"
     target = Path(path)
+    if target.exists() and not target.is_file():
+        target.write_text(content, encoding="utf-8")
+        return
+    target = target.resolve()
     # The temporary folder keeps the new file's permissions those of any file written here.
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as staging:
         staged = Path(staging, target.name)

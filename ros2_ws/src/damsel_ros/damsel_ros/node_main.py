@@ -18,16 +18,31 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT
-from damsel.errors import DamselError, InvalidConfigError
+from damsel.errors import DamselError, InvalidConfigError, brief
 from damsel_ros.share import config_file
 
-__all__ = ["prepare_dds", "run_nodes", "start_ros"]
+__all__ = ["check_domain_id", "prepare_dds", "run_nodes", "start_ros"]
 
 OPERATOR_PID = "DAMSEL_OPERATOR_PID"
 """Environment variable with the process that started a node, which must not outlive it."""
 
 _PR_SET_PDEATHSIG = 1
 _LOOK_UP_S = 0.1
+_MAX_DOMAIN_ID = 232
+
+
+def check_domain_id() -> None:
+    """Refuse a DDS domain that there is none of.
+
+    Raises:
+        InvalidConfigError: If ROS_DOMAIN_ID is set to anything but a number that DDS has a port
+            for.
+    """
+    given = os.environ.get("ROS_DOMAIN_ID", "")
+    if given and not (given.isascii() and given.isdigit() and int(given) <= _MAX_DOMAIN_ID):
+        raise InvalidConfigError(
+            f"ROS_DOMAIN_ID is {brief(given)}; allowed: a whole number in [0, {_MAX_DOMAIN_ID}]"
+        )
 
 
 def prepare_dds() -> None:
@@ -47,9 +62,10 @@ def start_ros(
         signals: Which of them end rclpy at once.
 
     Raises:
-        InvalidConfigError: If the ROS arguments or a parameter file cannot be read.
+        InvalidConfigError: If the ROS arguments, a parameter file or the domain id cannot be read.
     """
     prepare_dds()
+    check_domain_id()
     try:
         rclpy.init(args=None if args is None else list(args), signal_handler_options=signals)
     except RuntimeError as error:  # base of the private classes for every kind of bad argument

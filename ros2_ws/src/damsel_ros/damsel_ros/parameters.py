@@ -47,9 +47,15 @@ class Parameter:
         """What is allowed, in words."""
         if self.choices:
             return " or ".join(self.choices)
-        kind = {float: "a number with a decimal point", int: "a whole number"}.get(
-            type(self.default), type(self.default).__name__
-        )
+        kind = {
+            float: "a number with a decimal point",
+            int: "a whole number",
+            bool: "true or false",
+            str: "a text",
+            list: "a list of texts",
+        }[type(self.default)]
+        if isinstance(self.default, list) and isinstance(self.default[0], float):
+            kind = "a list of numbers with a decimal point, such as [0.5]"
         if math.isinf(self.low) and math.isinf(self.high):
             return kind
         return f"{kind} in [{self.low:g}, {self.high:g}]"
@@ -110,6 +116,8 @@ def _declare(node: Node, parameter: Parameter) -> Any:
         ParameterUninitializedException,
     ):
         raise problem from None
+    if value is None:  # an empty list has no type
+        raise problem
     # rcl compares with `<` and `>`, which let NaN through.
     if isinstance(value, float) and not math.isfinite(value):
         raise problem

@@ -310,6 +310,19 @@ def test_every_silence_ends_the_run_and_names_who_went_silent(
     assert ending(world.pass_time(patience_s + 0.01, missing)) == Ended(Outcome.ABORTED, message)
 
 
+@pytest.mark.parametrize("moment", ["connecting", "resetting", "rolling"])
+def test_a_node_that_there_is_twice_ends_the_run_at_once(moment: str) -> None:
+    world = World()
+    if moment != "connecting":
+        world.begin()
+    if moment == "rolling":
+        world.reset()
+    effects = world.run.tick(0.1, (), "2 robot nodes")
+    assert types(effects) == [Hold, Ended]
+    assert ending(effects) == Ended(Outcome.ABORTED, "2 robot nodes")
+    assert world.run.tick(0.2, (), "2 robot nodes") == []
+
+
 def test_a_run_that_stood_still_itself_does_not_say_so_of_others() -> None:
     world = World()
     world.begin()

@@ -75,6 +75,15 @@ def test_the_values_of_a_status_are_those_of_the_message() -> None:
     }
 
 
+@pytest.mark.parametrize("reason", ["", "because"])
+def test_a_status_that_is_unknown_is_a_stop(reason: str) -> None:
+    applied = conversions.applied_from_message(EndEffectorCommand(status=7, reason=reason))
+    assert (applied.status, applied.reason) == (
+        Status.STOPPED,
+        f"unknown status 7 {reason}".strip(),
+    )
+
+
 def test_a_reward_carries_the_stamp_of_what_it_judges() -> None:
     observation = conversions.observed_to_message(Observed(4, 5, np.zeros(12)), STAMP)
     message = conversions.reward_to_message(0.25, of=observation)

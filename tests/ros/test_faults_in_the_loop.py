@@ -11,7 +11,7 @@ import pytest
 from damsel.errors import RobotError
 from damsel.tasks import Task
 from damsel_msgs.action import Adapt
-from damsel_msgs.msg import EndEffectorCommand, TrajectoryRecord
+from damsel_msgs.msg import Context, EndEffectorCommand, TrajectoryRecord
 from damsel_ros.operator_client import Operator
 from damsel_ros.processes import NodeProcess
 from tests.ros.watcher import Watcher
@@ -99,12 +99,12 @@ def test_cancelling_stops_the_arm_within_two_control_steps(
     def cancel() -> None:
         asked_s.append(time.monotonic())
         wished_ns.append(time.time_ns())
-        answer = operator._goal.cancel_goal_async()
+        answer = operator._sent.result().cancel_goal_async()
         answer.add_done_callback(lambda _: answered_ns.append(time.time_ns()))
         raise CancelledError
 
     with pytest.raises(CancelledError):
-        operator.adapt(4, once(cancel, when=lambda: operator._goal is not None))
+        operator.adapt(4, once(cancel, when=lambda: operator._sent and operator._sent.done()))
     assert operator.stop()
     assert time.monotonic() - asked_s[0] < 2.0
     while not answered_ns:  # the arm may be at rest before the answer is heard
@@ -119,6 +119,7 @@ def test_cancelling_stops_the_arm_within_two_control_steps(
         if message.status == EndEffectorCommand.STATUS_OK
     ]
     assert len(carried_out) > 1
+    watcher.wait_until(lambda: watcher.contexts[-1][1].stage == Context.STAGE_DONE, 2.0)
     # In real time a step takes 50 ms, and this counts from the wish to stop. In lock-step the
     # wish travels for longer than a step takes, so there it counts from the answer to it.
     reference_ns = wished_ns[0] if mode == "realtime" else answered_ns[0]

@@ -44,6 +44,7 @@ from damsel_ros.adapt_run import MAX_ITERATIONS, AdaptRun
 from damsel_ros.bundle_path import default_bundle
 from damsel_ros.conversions import (
     ADAPT_DIAGNOSTICS,
+    ADAPTING,
     DESCRIBING_PARAMETERS,
     applied_from_message,
     command_to_message,
@@ -69,6 +70,8 @@ PARAMETERS = (
 
 _TICK_PERIOD_S = 0.1
 _HOLD_PATIENCE_S = 0.5
+_STOOD_STILL_S = 2.0
+_CATCHING_UP_S = 0.5
 _DIAGNOSTICS_PERIOD_S = 1.0
 
 
@@ -92,13 +95,17 @@ class AdaptNode(Node):
         self._end: Future = Future()
         self._ending: Ended | None = None
         self._ending_deadline_s = 0.0
+        self._holds = False
+        self._ticked_s = time.monotonic()
+        self._caught_up_s = 0.0
 
         self._commands = self.create_publisher(EndEffectorCommand, "command", COMMAND)
         self._contexts = self.create_publisher(Context, "context", LATCHED)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STANDARD)
-        self.create_subscription(Observation, "observation", self._on_observation, STREAM)
-        self.create_subscription(EndEffectorCommand, "applied", self._on_applied, STREAM)
-        self.create_subscription(Reward, "reward", self._on_reward, STREAM)
+        subscribe = self.create_subscription
+        self._observations = subscribe(Observation, "observation", self._on_observation, STREAM)
+        subscribe(EndEffectorCommand, "applied", self._on_applied, STREAM)
+        self._rewards = subscribe(Reward, "reward", self._on_reward, STREAM)
         self._reset = self.create_client(Reset, "reset")
         self._hold = self.create_client(Trigger, "hold")
         self._get_parameters = self.create_client(GetParameters, "robot/get_parameters")
@@ -122,6 +129,10 @@ class AdaptNode(Node):
         if self._run is not None:
             self.get_logger().warning("goal refused: an adaptation is running; cancel it first")
             return GoalResponse.REJECT
+        if self._note_time() < self._caught_up_s:
+            # The goal has waited meanwhile, perhaps for minutes, and its operator may be gone.
+            self.get_logger().warning("goal refused: this process stood still; send it again")
+            return GoalResponse.REJECT
         if not 1 <= goal.iterations <= MAX_ITERATIONS:
             self.get_logger().warning(
                 f"goal refused: iterations is {goal.iterations}; allowed: 1 to {MAX_ITERATIONS}"
@@ -136,18 +147,22 @@ class AdaptNode(Node):
         self._goal = goal
         self._end = Future()
         self._ending = None
+        self._holds = False
         self._run = AdaptRun(
             self._adaptation,
             bundle=self._bundle,
             limits=self._limits,
             now_s=time.monotonic(),
         )
+        self._publish_diagnostics()
         goal.execute()
 
     async def _execute(self, goal: ServerGoalHandle) -> Adapt.Result:
         ended: Ended = await self._end
         result = self._result(ended)
         self._goal = self._run = None
+        # Before the answer: whoever hears that may set the next task.
+        self._publish_diagnostics()
         if ended.outcome is Outcome.SUCCEEDED:
             goal.succeed()
         elif ended.outcome is Outcome.CANCELED and goal.is_cancel_requested:
@@ -172,6 +187,7 @@ class AdaptNode(Node):
             latent=[] if adaptation.latent is None else adaptation.latent.tolist(),
             solved=adaptation.solved,
             message=ended.message,
+            holds=self._holds,
         )
 
     # What arrives
@@ -190,11 +206,20 @@ class AdaptNode(Node):
             self._perform(self._run.receive(event, time.monotonic()))
 
     def _on_tick(self) -> None:
+        now_s = self._note_time()
         if self._run is None:
             return
-        if self._ending is not None and time.monotonic() > self._ending_deadline_s:
+        if self._ending is not None and now_s > self._ending_deadline_s:
             self._finish()
-        self._perform(self._run.tick(time.monotonic(), self._missing_peers()))
+        self._perform(self._run.tick(now_s, self._missing_peers(), self._surplus()))
+
+    def _note_time(self) -> float:
+        """Return the time, and take note if this process has stood still up to now."""
+        now_s = time.monotonic()
+        if now_s - self._ticked_s > _STOOD_STILL_S:
+            self._caught_up_s = now_s + _CATCHING_UP_S
+        self._ticked_s = now_s
+        return now_s
 
     def _missing_peers(self) -> list[str]:
         robot = self._commands.get_subscription_count() > 0 and all(
@@ -202,11 +227,23 @@ class AdaptNode(Node):
         )
         missing = []
         robot = robot and self._robot.is_mutual()
-        if not robot or not self.count_publishers("observation"):
+        if not robot or not self.count_publishers(self._observations.topic_name):
             missing.append("the robot node is not there: nobody serves reset and hears command")
-        if not self.count_publishers("reward"):
+        if not self.count_publishers(self._rewards.topic_name):
             missing.append("the task node is not there: nobody publishes reward")
         return missing
+
+    def _surplus(self) -> str:
+        """Name a node that there is more than once: a reset or a command would move two robots."""
+        for name, endpoint in (
+            ("robot", self._observations),
+            ("task", self._rewards),
+            ("adapt", self._commands),
+        ):
+            count = self.count_publishers(endpoint.topic_name)
+            if count > 1:
+                return f"{count} nodes publish {endpoint.topic_name}; allowed: one {name} node"
+        return ""
 
     # What the run wants done
 
@@ -266,7 +303,8 @@ class AdaptNode(Node):
         else:
             self._perform(run.robot_failed(answer.message))
 
-    def _on_held(self, _: AdaptRun, __: Trigger.Response) -> None:
+    def _on_held(self, _: AdaptRun, answer: Trigger.Response) -> None:
+        self._holds = answer.success
         self._finish()
 
     def _finish(self) -> None:
@@ -300,18 +338,19 @@ class AdaptNode(Node):
 
     def _publish_last_context(self) -> None:
         adaptation = self._adaptation
-        if adaptation is None or adaptation.family is None or adaptation.latent is None:
+        if adaptation is None:
             return
         made = sum(record.stage == Context.STAGE_ADAPT for record in adaptation.records)
-        self._publish_context(Context.STAGE_DONE, adaptation.family, made, adaptation.latent)
+        latent = np.empty(0) if adaptation.latent is None else adaptation.latent
+        self._publish_context(Context.STAGE_DONE, adaptation.family or "", made, latent)
 
     def _publish_diagnostics(self) -> None:
         self._diagnostics.publish(
             diagnostics_to_message(
                 name=ADAPT_DIAGNOSTICS,
-                hardware="",
+                hardware=self.get_fully_qualified_name(),
                 level=DiagnosticStatus.OK,
-                summary="idle" if self._run is None else "adapting",
+                summary="idle" if self._run is None else ADAPTING,
                 values={"bundle": str(self._bundle.path)},
                 stamp=self.get_clock().now().to_msg(),
             )

@@ -93,7 +93,9 @@ class AdaptRun:
 
     # What arrives
 
-    def tick(self, now_s: float, missing_peers: Sequence[str] = ()) -> list[Effect]:
+    def tick(
+        self, now_s: float, missing_peers: Sequence[str] = (), surplus: str = ""
+    ) -> list[Effect]:
         """Let time pass; to be called several times a second.
 
         Args:
@@ -101,12 +103,15 @@ class AdaptRun:
             missing_peers: What of the other nodes cannot be seen, in words. A run waits for them
                 at its beginning; a reset, which may take a person's time, is not waited for when
                 they have been gone for as long as a message may take.
+            surplus: Which of the nodes there is more than once, in words: all of them would move.
         """
         # While this process stood still nobody was silent: what they said is still to be read.
         deaf_s = max(0.0, now_s - self._ticked_s - _STOOD_STILL_S)
         self._ticked_s = now_s
         self._progress_s = min(now_s, self._progress_s + deaf_s)
         self._peers_seen_s = min(now_s, self._peers_seen_s + deaf_s)
+        if surplus and not self.ended:
+            return self._abort(surplus)
         if not missing_peers:
             self._peers_seen_s = now_s
         if self._phase is _Phase.CONNECTING and not missing_peers:

@@ -22,6 +22,7 @@ from damsel_ros.backends.base import AppliedStep, JointStates, RobotDescription
 from damsel_ros.events import Applied, Observed, Rewarded, Status
 
 __all__ = [
+    "ADAPTING",
     "ADAPT_DIAGNOSTICS",
     "DESCRIBING_PARAMETERS",
     "FRAME_BASE",
@@ -47,6 +48,9 @@ __all__ = [
 
 ADAPT_DIAGNOSTICS = "damsel: adapt"
 """Name under which the adapt node speaks on `/diagnostics`; an operator takes it as a heartbeat."""
+
+ADAPTING = "adapting"
+"""What the adapt node says there while an adaptation runs; its name is the `hardware_id`."""
 
 ROBOT_DIAGNOSTICS = "damsel: robot"
 """Name under which the robot node speaks there."""
@@ -130,19 +134,17 @@ def applied_to_message(event: Applied, stamp: Time) -> EndEffectorCommand:
 
 
 def applied_from_message(message: EndEffectorCommand) -> Applied:
-    """Return what became of a command.
-
-    Raises:
-        ValueError: If the status is none that this version knows.
-    """
+    """Return what became of a command; a status that this version does not know means a stop."""
     applied = AppliedStep(
         displacement_base=displacement_from_message(message),
         clipped=message.clipped,
         peak_contact_force_n=message.peak_contact_force,
     )
-    return Applied(
-        message.trajectory, message.step, applied, Status(message.status), message.reason
-    )
+    try:
+        status, reason = Status(message.status), message.reason
+    except ValueError:
+        status, reason = Status.STOPPED, f"unknown status {message.status} {message.reason}".strip()
+    return Applied(message.trajectory, message.step, applied, status, reason)
 
 
 def reward_to_message(value: float, of: Observation) -> Reward:

@@ -12,7 +12,9 @@ from damsel_ros.events import Observed
 
 __all__ = ["Judge", "Outcome"]
 
-_REMEMBERED_TRAJECTORIES = 100
+# A run makes 103 trajectories at most, and each may be repeated ten times.
+_REMEMBERED_TRAJECTORIES = 1200
+_RUN_MEMORY_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,13 @@ class Outcome:
         distance: Distance to the goal, in the family's unit.
         success: Whether it solves the task.
         strict_success: Whether it solves the task by the strict threshold.
+        task: The task that it was judged by.
     """
 
     distance: float
     success: bool
     strict_success: bool
+    task: Task
 
 
 class Judge:
@@ -46,7 +50,18 @@ class Judge:
         self.task: Task | None = None
         self._quiet_s = quiet_s
         self._last_observation_s: float | None = None
-        self._outcomes: OrderedDict[int, dict[int, Outcome]] = OrderedDict()
+        self._run_heard_s: float | None = None
+        self._distances: OrderedDict[int, dict[int, tuple[float, Task]]] = OrderedDict()
+
+    def note_run(self, running: bool, now_s: float) -> None:
+        """Take note of what the adapt node says of itself, several times within four seconds.
+
+        Args:
+            running: Whether an adaptation is running; until it says no, or falls silent, the task
+                stays.
+            now_s: Time on a monotonic clock.
+        """
+        self._run_heard_s = now_s if running else None
 
     def set_task(self, family: str, goal: Sequence[float], now_s: float) -> None:
         """Set the hidden task.
@@ -57,10 +72,12 @@ class Judge:
             now_s: Time on a monotonic clock.
 
         Raises:
-            InvalidTaskError: If there is no such task, or a trajectory is being judged. The
-                earlier task stays.
+            InvalidTaskError: If there is no such task, an adaptation is running, or a trajectory
+                is being judged. The earlier task stays.
         """
         task = Task(family, tuple(float(value) for value in goal))
+        if self._run_heard_s is not None and now_s - self._run_heard_s < _RUN_MEMORY_S:
+            raise InvalidTaskError("an adaptation is running; a task can be set when it has ended")
         if self.task is not None and self._last_observation_s is not None:
             silence_s = now_s - self._last_observation_s
             if silence_s < self._quiet_s:
@@ -84,15 +101,20 @@ class Judge:
         if self.task is None:
             return None
         reached = float(distance(observed.observation, self.task))
-        self._outcomes.setdefault(observed.trajectory, {})[observed.step] = Outcome(
-            distance=reached,
-            success=bool(is_solved(reached, self.task)),
-            strict_success=bool(is_solved(reached, self.task, strict=True)),
-        )
-        if len(self._outcomes) > _REMEMBERED_TRAJECTORIES:
-            self._outcomes.popitem(last=False)
+        self._distances.setdefault(observed.trajectory, {})[observed.step] = reached, self.task
+        if len(self._distances) > _REMEMBERED_TRAJECTORIES:
+            self._distances.popitem(last=False)
         return float(reward(observed.observation, self.task))
 
     def outcome(self, trajectory: int, step: int) -> Outcome | None:
         """Return how near an observation was, or None if it was not judged or is forgotten."""
-        return self._outcomes.get(trajectory, {}).get(step)
+        judged = self._distances.get(trajectory, {}).get(step)
+        if judged is None:
+            return None
+        reached, task = judged
+        return Outcome(
+            distance=reached,
+            success=bool(is_solved(reached, task)),
+            strict_success=bool(is_solved(reached, task, strict=True)),
+            task=task,
+        )

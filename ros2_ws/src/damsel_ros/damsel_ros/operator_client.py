@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
-from action_msgs.msg import GoalStatus
+from action_msgs.msg import GoalInfo, GoalStatus
+from action_msgs.srv import CancelGoal
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.action.client import ActionClient
 from rclpy.client import Client
@@ -36,6 +39,9 @@ _POLL_S = 0.05
 _ANSWER_TIMEOUT_S = 5.0
 _CANCEL_TIMEOUT_S = 2.0
 _HEARTBEAT_TIMEOUT_S = 4.0
+# Others announce themselves several times a second.
+_LOOK_AROUND_S = 1.0
+_NODES = ("robot", "task", "adapt")
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,12 @@ class Run:
 
 
 class Operator:
-    """Client of the task and adapt nodes."""
+    """Client of the task and adapt nodes.
+
+    Attributes:
+        answers_for_arm: Whether this operator may have set the arm in motion or enabled it, and not
+            somebody else whose run must go on when this one gives up.
+    """
 
     def __init__(self, *, namespace: str, check: Callable[[], None]) -> None:
         """Make the client's node.
@@ -73,15 +84,22 @@ class Operator:
         self._set_task = self._node.create_client(SetTask, "set_task")
         self._get_outcome = self._node.create_client(GetOutcome, "task/get_outcome")
         self._hold = self._node.create_client(Trigger, "hold")
+        # The action client can cancel no goal before it is accepted.
+        self._cancel = self._node.create_client(CancelGoal, "adapt/_action/cancel_goal")
         self._node.create_subscription(EndEffectorCommand, "applied", self._on_applied, STREAM)
         self._node.create_subscription(
             DiagnosticArray, "/diagnostics", self._on_diagnostics, STANDARD
         )
         # After every other endpoint, which they vouch for.
         self._acquaintances = {name: Acquaintance(self._node, name) for name in ("adapt", "task")}
-        self._peak_contact_force_n = math.nan
+        self._adapt_name = f"{self._node.get_namespace().rstrip('/')}/adapt"
+        self._forces_n: dict[int, float] = {}
+        self._trajectories: set[int] = set()
         self._adapt_heard_s = math.inf
-        self._goal: Any = None
+        self._task: Task | None = None
+        self._goal_info = GoalInfo()
+        self._sent: Future | None = None
+        self.answers_for_arm = False
 
     @property
     def node(self) -> Node:
@@ -115,6 +133,36 @@ class Operator:
         for name, one in self._acquaintances.items():
             silent = f"the {name} node does not answer within {timeout_s:g} s"
             self._wait_until(one.is_mutual, deadline_s, silent)
+        for name in _NODES:
+            several = (
+                f"there are several {name} nodes in {self._node.get_namespace()}; allowed: one"
+            )
+            # A node that was killed is gone in the end.
+            self._wait_until(partial(self._is_unique, name), deadline_s, several)
+
+    def require_no_nodes(self) -> None:
+        """Look around for a moment and see that nobody has the nodes' names.
+
+        Raises:
+            RobotError: If somebody has: two robots would move.
+        """
+        end_s = time.monotonic() + _LOOK_AROUND_S
+        while time.monotonic() < end_s:
+            self._poll()
+        there = [name for name in _NODES if self._count(name) > 0]
+        if there:
+            raise RobotError(
+                f"a {there[0]} node is in {self._node.get_namespace()} of this DDS domain already; "
+                "use what runs with --attach, stop it, or set another ROS_DOMAIN_ID"
+            )
+
+    def _is_unique(self, name: str) -> bool:
+        return self._count(name) < 2
+
+    def _count(self, name: str) -> int:
+        """Count the nodes of that name."""
+        full_name = (name, self._node.get_namespace())
+        return self._node.get_node_names_and_namespaces().count(full_name)
 
     def _wait_until(self, ready: Callable[[], bool], deadline_s: float, otherwise: str) -> None:
         while not ready():
@@ -132,6 +180,7 @@ class Operator:
         answer = self._ask(self._set_task, request, "set_task")
         if not answer.success:
             raise RobotError(f"the task node refused the task: {answer.message}")
+        self._task = task
 
     def adapt(self, iterations: int, on_progress: Callable[[TrajectoryRecord, bool], None]) -> Run:
         """Run one adaptation to its end.
@@ -145,69 +194,111 @@ class Operator:
             RobotError: If it does not succeed.
         """
         started_s = time.monotonic()
-        self._peak_contact_force_n = math.nan
-        accepted = self._adapt.send_goal_async(
-            Adapt.Goal(iterations=iterations),
-            feedback_callback=lambda message: on_progress(
-                message.feedback.trajectory, message.feedback.finished
-            ),
+        self._forces_n.clear()
+        self._trajectories.clear()
+
+        def on_feedback(message: Any) -> None:
+            self._trajectories.add(message.feedback.trajectory.trajectory)
+            on_progress(message.feedback.trajectory, message.feedback.finished)
+
+        self.answers_for_arm = True
+        self._goal_info.goal_id.uuid = list(uuid4().bytes)
+        self._sent = self._adapt.send_goal_async(
+            Adapt.Goal(iterations=iterations), on_feedback, self._goal_info.goal_id
         )
-        self._goal = self._wait(accepted, _ANSWER_TIMEOUT_S, "the goal")
-        if not self._goal.accepted:
-            self._goal = None
+        goal = self._wait(self._sent, _ANSWER_TIMEOUT_S, "the goal")
+        if not goal.accepted:
+            self._forget_refused_goal()
             raise RobotError("the adapt node refused the goal; is another adaptation running?")
-        done = self._goal.get_result_async()
+        done = goal.get_result_async()
         self._adapt_heard_s = time.monotonic()
         while not done.done():
             silence_s = time.monotonic() - self._adapt_heard_s
             if silence_s > _HEARTBEAT_TIMEOUT_S:
                 raise RobotTimeoutError(f"the adapt node went silent for {silence_s:.1f} s")
             self._poll()
-        self._goal = None
+        self._sent = None
         answer = done.result()
         if answer.status != GoalStatus.STATUS_SUCCEEDED:
             raise RobotError(answer.result.message or "the adaptation did not succeed")
         wall_s = time.monotonic() - started_s
         distances = [self._final_distance(record) for record in answer.result.trajectories]
-        return Run(answer.result, distances, self._peak_contact_force_n, wall_s)
+        trajectories = self._trajectories | {one.trajectory for one in answer.result.trajectories}
+        force_n = _fmax(self._forces_n.get(one, math.nan) for one in trajectories)
+        return Run(answer.result, distances, force_n, wall_s)
 
     def stop(self) -> bool:
         """Stop the arm: cancel the adaptation, or without one ask the robot node itself.
 
+        An arm that this operator does not answer for is left alone.
+
         Returns:
-            Whether somebody has confirmed that the arm holds.
+            Whether somebody has confirmed that the arm holds and will go on to.
         """
         self._check = _nothing
+        open_goal = False
         try:
-            if self._goal is not None:
-                done = self._goal.get_result_async()
-                self._goal.cancel_goal_async()
-                self._wait(done, _CANCEL_TIMEOUT_S, "the cancellation")
+            if self._withdraw():
                 return True
         except RobotTimeoutError:
-            pass
+            open_goal = True
         try:
-            if self._hold.service_is_ready():
-                return bool(self._ask(self._hold, Trigger.Request(), "hold", 1.0).success)
+            if self.answers_for_arm and self._hold.service_is_ready():
+                holds = self._ask(self._hold, Trigger.Request(), "hold", 1.0).success
+                return bool(holds) and not open_goal
         except RobotTimeoutError:
             pass
         return False
+
+    def _withdraw(self) -> bool:
+        """Cancel the goal, even one that is not accepted yet.
+
+        Returns:
+            Whether the robot node has told the adapt node that the arm holds.
+
+        Raises:
+            RobotTimeoutError: If the adapt node has not given the goal up within the timeout.
+        """
+        if self._sent is None:
+            return False
+        self._cancel.call_async(CancelGoal.Request(goal_info=self._goal_info))
+        # The request may come before the goal, and then cancels nothing.
+        self._sent.add_done_callback(_cancel_accepted)
+        goal = self._wait(self._sent, _CANCEL_TIMEOUT_S, "the goal")
+        if not goal.accepted:
+            self._forget_refused_goal()
+            return False
+        answer = self._wait(goal.get_result_async(), _CANCEL_TIMEOUT_S, "the cancellation")
+        self._sent = None
+        return bool(answer.result.holds)
+
+    def _forget_refused_goal(self) -> None:
+        # What may be moving now is somebody else's.
+        self._sent = None
+        self.answers_for_arm = False
 
     def _final_distance(self, record: TrajectoryRecord) -> float:
         request = GetOutcome.Request(trajectory=record.trajectory, step=record.steps)
         answer = self._ask(self._get_outcome, request, "task/get_outcome")
         if not answer.known:
             raise RobotError(f"the task node: {answer.message}")
+        judged_by = Task(answer.family, tuple(answer.goal))
+        if self._task is not None and judged_by != self._task:
+            raise RobotError(
+                f"somebody has replaced the hidden task: trajectory {record.trajectory} was judged "
+                f"by {judged_by.family} {judged_by.goal}"
+            )
         return float(answer.distance)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         # The action alone would wait for ever for an adapt node that was killed.
-        if any(status.name == ADAPT_DIAGNOSTICS for status in message.status):
+        heartbeat = (ADAPT_DIAGNOSTICS, self._adapt_name)
+        if any((status.name, status.hardware_id) == heartbeat for status in message.status):
             self._adapt_heard_s = time.monotonic()
 
     def _on_applied(self, message: EndEffectorCommand) -> None:
-        # fmax: NaN is what a robot says that cannot tell.
-        self._peak_contact_force_n = _fmax(self._peak_contact_force_n, message.peak_contact_force)
+        forces_n = (self._forces_n.get(message.trajectory, math.nan), message.peak_contact_force)
+        self._forces_n[message.trajectory] = _fmax(forces_n)
 
     def _ask(
         self, client: Client, request: object, what: str, timeout_s: float = _ANSWER_TIMEOUT_S
@@ -231,5 +322,12 @@ def _nothing() -> None:
     """Nothing to check any more: everything is being stopped."""
 
 
-def _fmax(one: float, other: float) -> float:
-    return other if math.isnan(one) or other > one else one
+def _cancel_accepted(sent: Future) -> None:
+    goal = sent.result()
+    if goal is not None and goal.accepted:
+        goal.cancel_goal_async()
+
+
+def _fmax(values: Iterable[float]) -> float:
+    # NaN is what a robot says that cannot tell.
+    return max((value for value in values if not math.isnan(value)), default=math.nan)

@@ -15,6 +15,8 @@ from damsel.errors import InvalidTaskError
 from damsel_msgs.msg import Observation, Reward
 from damsel_msgs.srv import GetOutcome, SetTask
 from damsel_ros.conversions import (
+    ADAPT_DIAGNOSTICS,
+    ADAPTING,
     diagnostics_to_message,
     observed_from_message,
     reward_to_message,
@@ -61,6 +63,8 @@ class TaskNode(Node):
         self._rewards = self.create_publisher(Reward, "reward", STREAM)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", STANDARD)
         self.create_subscription(Observation, "observation", self._on_observation, STREAM)
+        self._adapt_name = f"{self.get_namespace().rstrip('/')}/adapt"
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, STANDARD)
         self.create_service(SetTask, "set_task", self._on_set_task)
         self.create_service(GetOutcome, "~/get_outcome", self._on_get_outcome)
         steady_timer(self, _DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
@@ -71,6 +75,11 @@ class TaskNode(Node):
         if value is not None:
             self._judged += 1
             self._rewards.publish(reward_to_message(value, of=message))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if (status.name, status.hardware_id) == (ADAPT_DIAGNOSTICS, self._adapt_name):
+                self._judge.note_run(status.message == ADAPTING, time.monotonic())
 
     def _on_set_task(
         self, request: SetTask.Request, response: SetTask.Response
@@ -97,6 +106,8 @@ class TaskNode(Node):
         response.distance = outcome.distance
         response.success = outcome.success
         response.strict_success = outcome.strict_success
+        response.family = outcome.task.family
+        response.goal = list(outcome.task.goal)
         return response
 
     def _publish_diagnostics(self) -> None:
@@ -105,7 +116,7 @@ class TaskNode(Node):
         self._diagnostics.publish(
             diagnostics_to_message(
                 name="damsel: task",
-                hardware="",
+                hardware=self.get_fully_qualified_name(),
                 level=DiagnosticStatus.OK if has_task else DiagnosticStatus.WARN,
                 summary="judging" if has_task else "no task: call set_task",
                 values={"observations judged": str(self._judged)},

@@ -88,7 +88,7 @@ def test_ros_arguments_that_nobody_would_see_are_refused(module: str) -> None:
         )
         assert done.returncode == 2
         (error,) = done.stderr.splitlines()
-        assert "--ros-args is not taken here; allowed: --parameters FILE" in error
+        assert "allowed: no ROS arguments; the nodes are in /damsel" in error
 
 
 def test_the_help_of_rehearsals_is_their_own(capsys: pytest.CaptureFixture[str]) -> None:

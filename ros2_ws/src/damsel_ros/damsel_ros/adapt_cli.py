@@ -10,14 +10,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
 
-import rclpy
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args, try_shutdown
+from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from damsel.errors import DamselError, RobotError
@@ -25,8 +24,9 @@ from damsel.results import AdaptationResult, write_json
 from damsel_msgs.msg import TrajectoryRecord
 from damsel_ros.adapt_options import Options, parse_options
 from damsel_ros.attendant import Attendant
+from damsel_ros.console import end_output, open_missing_streams
 from damsel_ros.interrupt import Interrupt, RunInterruptedError
-from damsel_ros.node_main import prepare_dds
+from damsel_ros.node_main import check_domain_id, start_ros
 from damsel_ros.nodes import (
     NAMESPACE,
     Parameter,
@@ -39,6 +39,7 @@ from damsel_ros.operator_client import Operator, Run
 from damsel_ros.person import Person, TerminalPerson
 from damsel_ros.processes import NodeProcesses, free_domain_id
 from damsel_ros.progress import ProgressLines
+from damsel_ros.ros_arguments import without_ros_arguments
 from damsel_ros.run_result import result_of
 
 __all__ = [
@@ -60,7 +61,10 @@ ENABLE_TIMEOUT_S = 25.0
 
 def main() -> None:
     """Run `damsel-adapt`."""
-    sys.exit(run(remove_ros_args(sys.argv)[1:]))
+    open_missing_streams()
+    code = run(sys.argv[1:])
+    end_output()
+    sys.exit(code)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ def run(
         program: Name for messages.
     """
     try:
-        options = parse_options(argv)
+        options = parse_options(without_ros_arguments(argv))
+        check_domain_id()
     except DamselError as error:
         return _fail(error, EXIT_BAD_INPUT, program)
     interrupt = Interrupt()
@@ -102,40 +107,27 @@ def run(
     except RunInterruptedError:
         print(f"{program}: interrupted, {interrupt.aftermath}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except DamselError as error:
+    except (DamselError, OSError) as error:  # OSError: nobody reads what is printed, or a full disk
         return _fail(error, EXIT_FAILED, program)
-    print()
-    print(result.table())
-    if options.json is not None:
-        try:
+    try:
+        if options.json is not None:
             write_json(result, options.json)
-        except OSError as error:
-            return _fail(error, EXIT_FAILED, program)
+        print(f"\n{result.table()}", flush=True)
+    except OSError as error:
+        return _fail(error, EXIT_FAILED, program)
     return 0
 
 
 def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -> AdaptationResult:
     """Start the nodes, adapt, and stop the nodes whatever happens."""
     with ExitStack() as stack:
-        prepare_dds()
+        # A physical arm's cameras and operators are in the domain of the user's other nodes.
+        needs_nobody = options.robot == "sim" and not options.attach
+        alone = needs_nobody and "ROS_DOMAIN_ID" not in os.environ
+        if alone:
+            os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
         processes = stack.enter_context(NodeProcesses())
         run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damsel-")))
-        if not options.attach:
-            if "ROS_DOMAIN_ID" not in os.environ:
-                os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
-            start_nodes(
-                processes,
-                robot=options.robot,
-                mode=options.mode,
-                bundle=options.bundle.path,
-                composed=options.composed,
-                run_folder=run_folder,
-                parameters=() if options.parameters is None else (options.parameters,),
-                overrides=surroundings.overrides,
-                extra=surroundings.extra,
-            )
-        if options.record is not None:
-            start_recorder(processes, options.record, run_folder)
         attendants: list[Attendant] = []
 
         def check() -> None:
@@ -147,25 +139,58 @@ def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -
                 raise RobotError(f"the {dead.name} node died: {dead.cause_of_death}")
 
         # Signals are ours: rclpy's handler would end the context that cancelling needs.
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        start_ros([], SignalHandlerOptions.NO)
         stack.callback(try_shutdown)
         operator = Operator(namespace=NAMESPACE, check=check)
         stack.callback(operator.close)
+        if not (options.attach or alone):
+            operator.require_no_nodes()
+        _start(options, surroundings, processes, run_folder)
         progress = ProgressLines(sys.stdout, horizon=options.bundle.horizon)
         try:
             operator.wait_for_nodes(_START_TIMEOUT_S)
+            # Refused while an adaptation runs, whose arm is none of this command's business.
+            operator.set_task(options.task)
             if options.robot != "sim":
+                operator.answers_for_arm = True
                 attendant = Attendant(operator.node, surroundings.person(progress.say))
                 attendant.enable(operator.poll, ENABLE_TIMEOUT_S)
                 attendants.append(attendant)
-            operator.set_task(options.task)
+                # Minutes may have passed.
+                operator.set_task(options.task)
             finished = _run(operator, options, progress)
         except BaseException:
-            progress.close()
-            stopped = operator.stop()
-            interrupt.aftermath = "the arm holds" if stopped else "nobody confirmed a hold"
+            _stop(operator, interrupt, progress)
             raise
         return result_of(finished, options.task)
+
+
+def _start(
+    options: Options, surroundings: Surroundings, processes: NodeProcesses, run_folder: Path
+) -> None:
+    if not options.attach:
+        start_nodes(
+            processes,
+            robot=options.robot,
+            mode=options.mode,
+            bundle=options.bundle.path,
+            composed=options.composed,
+            run_folder=run_folder,
+            parameters=() if options.parameters is None else (options.parameters,),
+            overrides=surroundings.overrides,
+            extra=surroundings.extra,
+        )
+    if options.record is not None:
+        start_recorder(processes, options.record, run_folder)
+
+
+def _stop(operator: Operator, interrupt: Interrupt, progress: ProgressLines) -> None:
+    """Stop the arm first: a terminal that is gone, or halted by Ctrl-S, must not keep it moving."""
+    stopped = operator.stop()
+    if operator.answers_for_arm:
+        interrupt.aftermath = "the arm holds" if stopped else "nobody confirmed that the arm holds"
+    with suppress(OSError):
+        progress.close()
 
 
 def _run(operator: Operator, options: Options, progress: ProgressLines) -> Run:

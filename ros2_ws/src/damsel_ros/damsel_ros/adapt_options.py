@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from damsel.tasks import Task, parse_goal
 from damsel_ros.adapt_run import MAX_ITERATIONS
 from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.bundle_path import default_bundle
+from damsel_ros.parameter_file import check_parameter_file
 from damsel_ros.recording_file import check_new_file
 from damsel_ros.robot_loop import Mode
 
@@ -65,6 +68,14 @@ def parse_options(argv: Sequence[str]) -> Options:
         DamselError: If anything is not allowed, the bundle included.
     """
     given = _parser().parse_args(argv)
+    try:
+        return _checked(given)
+    except OSError as error:
+        what = "the working directory" if error.filename is None else brief(str(error.filename))
+        raise InvalidConfigError(f"{what} cannot be used: {error.strerror}") from None
+
+
+def _checked(given: Namespace) -> Options:
     task = _task(given.family, given.goal)
     if not 1 <= given.iterations <= MAX_ITERATIONS:
         raise InvalidConfigError(
@@ -77,11 +88,16 @@ def parse_options(argv: Sequence[str]) -> Options:
     record = Path(given.record) if given.record else None
     if record is not None:
         check_new_file(record, "--record")
+    if given.attach:
+        for option in ("mode", "parameters", "composed"):
+            if getattr(given, option):
+                raise InvalidConfigError(
+                    f"--{option} is given with --attach; allowed: only without, the running nodes "
+                    "have their own"
+                )
     parameters = Path(given.parameters) if given.parameters else None
-    if parameters is not None and not parameters.is_file():
-        raise InvalidConfigError(
-            f"--parameters {brief(given.parameters)} is not there; allowed: a ROS parameter file"
-        )
+    if parameters is not None:
+        check_parameter_file(parameters)
     mode = given.mode or DEFAULT_MODES[given.robot]
     if given.robot != "sim" and mode == Mode.LOCKSTEP.value:
         raise InvalidConfigError(
@@ -115,7 +131,10 @@ def _parser() -> OneLineParser:
     )
     parser.add_argument("--goal", help="hidden goal, such as 0.62 for door or 0.17,-0.04 for push")
     parser.add_argument(
-        "--bundle", default="", metavar="DIR", help="model bundle (default: models/default)"
+        "--bundle",
+        default="",
+        metavar="DIR",
+        help="model bundle (default: models/default); with --attach that of the running adapt node",
     )
     parser.add_argument(
         "--iterations", type=int, default=4, metavar="K", help="adaptation trajectories at most"
@@ -153,7 +172,10 @@ def _task(family: str | None, goal: str | None) -> Task:
 
 
 def _check_writable(path: Path) -> None:
-    if path.is_dir() or not path.resolve().parent.is_dir():
+    # A regular file is replaced, anything else is written into.
+    written = path if path.exists() and not path.is_file() else path.resolve().parent
+    if path.is_dir() or not written.exists() or not os.access(written, os.W_OK):
         raise InvalidConfigError(
-            f"--json {brief(str(path))} cannot be written; allowed: a file in an existing folder"
+            f"--json {brief(str(path))} cannot be written; allowed: a file in a folder that is "
+            "there and can be written"
         )

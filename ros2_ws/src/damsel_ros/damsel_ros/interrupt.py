@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, taken when they can be handled."""
+"""Ctrl-C, SIGTERM and the loss of the terminal, taken when they can be handled."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ __all__ = ["Interrupt", "RunInterruptedError"]
 
 
 class RunInterruptedError(Exception):
-    """Somebody pressed Ctrl-C or asked this process to end."""
+    """Somebody pressed Ctrl-C, closed the terminal or asked this process to end."""
 
 
 class Interrupt:
-    """Turns SIGINT and SIGTERM into `RunInterruptedError` at the next poll.
+    """Turns SIGINT, SIGTERM and SIGHUP into `RunInterruptedError` at the next poll.
 
     Attributes:
         aftermath: What became of the arm.
     """
 
     def __init__(self) -> None:
-        self.aftermath = "nothing was moving"
+        self.aftermath = "this command had moved nothing"
         self._asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # `nohup` has a command ignore that its terminal is closed.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
 
     def check(self) -> None:
         """Raise `RunInterruptedError` if a signal has come."""

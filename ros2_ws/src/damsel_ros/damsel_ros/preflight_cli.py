@@ -37,7 +37,7 @@ from damsel_ros.bundle_path import default_bundle
 from damsel_ros.conversions import stamp_s, transform_from_pose
 from damsel_ros.pose_log import PoseLog
 from damsel_ros.preflight import Sighting, checklist
-from damsel_ros.ros_arguments import refuse_ros_arguments
+from damsel_ros.ros_arguments import without_ros_arguments
 from damsel_ros.set_up import sawyer_set_up
 
 __all__ = ["main", "preflight"]
@@ -61,7 +61,7 @@ def preflight(argv: Sequence[str]) -> int:
     Raises:
         DamselError: If the command or a parameter is wrong.
     """
-    given = _parser().parse_args(refuse_ros_arguments(argv))
+    given = _parser().parse_args(without_ros_arguments(argv))
     with sawyer_set_up(given.parameters) as found:
         seen = _look(found.node, found.cfg, found.calibration())
     checks = list(

@@ -44,7 +44,7 @@ from damsel_ros.parameter_file import check_parameter_file
 from damsel_ros.processes import NodeProcesses, free_domain_id
 from damsel_ros.recorder_node import RecorderNode, record
 from damsel_ros.recording_file import check_new_file
-from damsel_ros.ros_arguments import refuse_ros_arguments
+from damsel_ros.ros_arguments import without_ros_arguments
 
 __all__ = ["main", "run"]
 
@@ -191,7 +191,7 @@ def _parse(argv: Sequence[str]) -> _Options:
     parser.add_argument(
         "--parameters", default="", metavar="FILE", help="ROS parameter file of your own set-up"
     )
-    given: argparse.Namespace = parser.parse_args(refuse_ros_arguments(argv))
+    given: argparse.Namespace = parser.parse_args(without_ros_arguments(argv))
     output = Path(given.output)
     check_new_file(output, "FILE")
     parameters = Path(given.parameters) if given.parameters else None

@@ -20,7 +20,7 @@ from damsel.errors import InvalidConfigError, RobotError, brief
 from damsel_intera.errors import InteraError
 from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.pair_recorder import PairRecorder
-from damsel_ros.ros_arguments import refuse_ros_arguments
+from damsel_ros.ros_arguments import without_ros_arguments
 from damsel_ros.set_up import sawyer_set_up
 
 __all__ = ["main", "record_pairs"]
@@ -43,7 +43,7 @@ def record_pairs(argv: Sequence[str], ask: Callable[[str], str]) -> int:
     Raises:
         DamselError: If the command is wrong, the server does not answer, or the file exists.
     """
-    given = _parser().parse_args(refuse_ros_arguments(argv))
+    given = _parser().parse_args(without_ros_arguments(argv))
     path = Path(given.output)
     _check_new_file(path)
     pairs: list[dict[str, list[float]]] = []

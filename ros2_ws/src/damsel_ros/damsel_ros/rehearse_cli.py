@@ -27,7 +27,7 @@ from damsel_ros.adapt_cli import Surroundings, run
 from damsel_ros.person import StandIn
 from damsel_ros.processes import free_domain_id
 from damsel_ros.record_cli import run as record
-from damsel_ros.ros_arguments import refuse_ros_arguments
+from damsel_ros.ros_arguments import without_ros_arguments
 
 __all__ = ["main", "rehearse", "surroundings_of"]
 
@@ -124,7 +124,7 @@ def _arm_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     parser.add_argument(
         "--excite", action="store_true", help="record the motion that damsel-fit needs to FILE"
     )
-    given, rest = parser.parse_known_args(refuse_ros_arguments(argv))
+    given, rest = parser.parse_known_args(without_ros_arguments(argv))
     rest += ["--excite"] * given.excite
     arguments = []
     for part in filter(None, given.arm.split(",")):

@@ -1,25 +1,37 @@
-"""ROS arguments given to tools that start nodes of their own, which would not get them."""
+"""ROS arguments of a command that is no node: refused, but for what `ros2 launch` adds.
+
+The nodes that such a command starts would not get them.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from damsel.errors import InvalidConfigError
+from damsel.errors import InvalidConfigError, brief
 
-__all__ = ["refuse_ros_arguments"]
+__all__ = ["without_ros_arguments"]
 
-_FLAG = "--ros-args"
+_NAMED_BY_LAUNCH = re.compile(r"((-r|--remap) __node:=\w+ ?)*")
 
 
-def refuse_ros_arguments(argv: Sequence[str]) -> list[str]:
-    """Return the arguments if none of them are for ROS, such as a remapping that nobody would see.
+def without_ros_arguments(argv: Sequence[str]) -> list[str]:
+    """Return a command line without its ROS arguments.
+
+    Args:
+        argv: Arguments without the program's name.
 
     Raises:
-        InvalidConfigError: If there are ROS arguments.
+        InvalidConfigError: If they do more than give a name, as a launch does.
     """
-    if _FLAG in argv:
+    if "--ros-args" not in argv:
+        return list(argv)
+    begin = argv.index("--ros-args")
+    end = argv.index("--", begin) if "--" in argv[begin:] else len(argv)
+    given = " ".join(one for one in argv[begin + 1 : end] if one != "--ros-args")
+    if not _NAMED_BY_LAUNCH.fullmatch(given):
         raise InvalidConfigError(
-            f"{_FLAG} is not taken here; allowed: --parameters FILE for parameters, and remapping "
-            "topics where the cameras' own nodes are started"
+            f"--ros-args has {brief(given)}; allowed: no ROS arguments; the nodes are in /damsel, "
+            "--parameters FILE sets parameters, and topics are remapped where cameras are started"
         )
-    return list(argv)
+    return [*argv[:begin], *argv[end + 1 :]]

@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from damsel_ros import adapt_cli
-from damsel_ros.adapt_cli import AT_A_TERMINAL, Surroundings
 from damsel_ros.adapt_options import parse_options
-from damsel_ros.person import TerminalPerson
 from damsel_ros.processes import NodeProcess
 from tests.ros.test_damsel_adapt import COMMAND, never, started
 
@@ -79,20 +77,15 @@ def test_the_name_that_a_launch_gives_is_allowed(
 
 
 @pytest.mark.parametrize(
-    ("argv", "surroundings", "alone"),
-    [
-        ([], AT_A_TERMINAL, True),
-        (["--attach"], AT_A_TERMINAL, False),
-        (["--robot", "sawyer"], AT_A_TERMINAL, False),
-        (["--robot", "sawyer"], Surroundings(person=TerminalPerson), True),
-    ],
-    ids=["simulation", "running nodes", "real arm", "rehearsal"],
+    ("argv", "alone"),
+    [([], True), (["--attach"], False), (["--robot", "sawyer"], False)],
+    ids=["simulation", "running nodes", "real arm"],
 )
 def test_only_what_needs_nobody_hides_in_a_domain_of_its_own(
-    argv: list[str], surroundings: Surroundings, alone: bool, long_bundle: Path
+    argv: list[str], alone: bool, long_bundle: Path
 ) -> None:
     options = parse_options(["--bundle", str(long_bundle), *argv])
-    assert adapt_cli._needs_nobody(options, surroundings) == alone
+    assert adapt_cli._needs_nobody(options) == alone
 
 
 def test_nodes_that_run_already_are_not_joined_by_others(

@@ -121,9 +121,7 @@ def run(
 def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -> AdaptationResult:
     """Start the nodes, adapt, and stop the nodes whatever happens."""
     with ExitStack() as stack:
-        # A physical arm's cameras and operators are in the domain of the user's other nodes.
-        needs_nobody = options.robot == "sim" and not options.attach
-        alone = needs_nobody and "ROS_DOMAIN_ID" not in os.environ
+        alone = _needs_nobody(options) and "ROS_DOMAIN_ID" not in os.environ
         if alone:
             os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
         processes = stack.enter_context(NodeProcesses())
@@ -163,6 +161,11 @@ def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -
             _stop(operator, interrupt, progress)
             raise
         return result_of(finished, options.task)
+
+
+def _needs_nobody(options: Options) -> bool:
+    """Whether no node of somebody else, such as a physical arm's camera, belongs to the run."""
+    return not options.attach and options.robot == "sim"
 
 
 def _start(

@@ -253,6 +253,18 @@ def test_a_stopped_robot_ends_the_run_with_its_reason() -> None:
     assert ended == Ended(Outcome.ABORTED, "the robot node stopped the arm: emergency stop")
 
 
+def test_a_stop_between_two_trajectories_ends_the_run_too() -> None:
+    world = World()
+    world.begin()
+    assert types(world.roll()) == [Progress, BeginTrajectory]
+    world.trajectory -= 1
+    assert world.apply(2, Status.STOPPED, "of an earlier trajectory") == []
+    world.trajectory += 1
+    ended = ending(world.apply(3, Status.STOPPED, "somebody asked the robot node to hold"))
+    reason = "the robot node stopped the arm: somebody asked the robot node to hold"
+    assert ended == Ended(Outcome.ABORTED, reason)
+
+
 def test_cancelling_holds_the_arm_and_nothing_is_commanded_afterwards() -> None:
     world = World()
     world.begin()

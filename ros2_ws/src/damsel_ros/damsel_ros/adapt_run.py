@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import Enum
+from typing import TypeGuard
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from damsel_ros.adapt_effects import (
     Progress,
 )
 from damsel_ros.backends.base import RobotDescription
-from damsel_ros.events import Observed, Rewarded, Status, StepEvent
+from damsel_ros.events import Applied, Observed, Rewarded, Status, StepEvent
 from damsel_ros.run_limits import RunLimits
 from damsel_ros.trajectory_buffer import TrajectoryBuffer
 
@@ -158,6 +159,8 @@ class AdaptRun:
         if self._phase is _Phase.RESETTING:
             # Topics may be faster than the answer of the reset service.
             self._early = [*self._early[-_EARLY_EVENTS:], event]
+            if self._is_stop_meanwhile(event):
+                return self._abort(f"the robot node stopped the arm: {event.reason}")
         if self._phase is not _Phase.ROLLING or event.trajectory != self._buffer.trajectory:
             return []
         try:
@@ -165,6 +168,14 @@ class AdaptRun:
             return self._abort(problem) if problem else self._advance(now_s)
         except DamselError as error:
             return self._abort(str(error))
+
+    def _is_stop_meanwhile(self, event: StepEvent) -> TypeGuard[Applied]:
+        """Whether the arm was stopped after the last trajectory, before the next reset began."""
+        return (
+            isinstance(event, Applied)
+            and event.status is Status.STOPPED
+            and event.trajectory == self._buffer.trajectory
+        )
 
     def cancel(self) -> list[Effect]:
         """Stop the arm and end the run."""

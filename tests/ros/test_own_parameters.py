@@ -13,6 +13,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from damsel_ros.adapt_options import parse_options
 from damsel_ros.nodes import start_nodes
 
 LAUNCH_FILES = Path(__file__).parents[2] / "launch"
@@ -52,6 +53,13 @@ def test_only_what_was_given_wins_over_ones_own_file(tmp_path: Path) -> None:
         "/damsel/robot": {"ros__parameters": {"mode": "realtime"}},
         "/damsel/adapt": {"ros__parameters": {"bundle": str(tmp_path)}},
     }
+
+
+def test_damsel_adapt_says_nothing_that_it_was_not_told(long_bundle: Path) -> None:
+    said = parse_options([])
+    assert (said.mode, said.bundle_folder) == (None, None)
+    told = parse_options(["--mode", "realtime", "--bundle", str(long_bundle)])
+    assert (told.mode, told.bundle_folder) == ("realtime", long_bundle)
 
 
 def test_a_parameter_file_that_says_nothing_is_none_too_many(tmp_path: Path) -> None:

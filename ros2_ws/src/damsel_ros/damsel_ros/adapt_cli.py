@@ -176,7 +176,7 @@ def _start(
             processes,
             robot=options.robot,
             mode=options.mode,
-            bundle=options.bundle.path,
+            bundle=options.bundle_folder,
             composed=options.composed,
             run_folder=run_folder,
             parameters=() if options.parameters is None else (options.parameters,),

@@ -20,9 +20,8 @@ from damsel_ros.parameter_file import check_parameter_file
 from damsel_ros.recording_file import check_new_file
 from damsel_ros.robot_loop import Mode
 
-__all__ = ["DEFAULT_MODES", "DEFAULT_TASK", "Options", "parse_options"]
+__all__ = ["DEFAULT_TASK", "Options", "parse_options"]
 
-DEFAULT_MODES = {"sim": Mode.LOCKSTEP.value, "sawyer": Mode.REALTIME.value}
 """Who makes the control steps of a backend unless told otherwise."""
 
 DEFAULT_TASK = Task("door", (0.62,))
@@ -36,9 +35,10 @@ class Options:
     Attributes:
         task: The hidden task.
         bundle: The bundle, loaded once to check it.
+        bundle_folder: Parameter `bundle` of the adapt node; None leaves it to parameter files.
         iterations: Most adaptation trajectories.
         robot: Name of the backend.
-        mode: Parameter `mode` of the robot node.
+        mode: Parameter `mode` of the robot node; None leaves it to parameter files.
         composed: Whether the nodes share one process.
         attach: Whether to use nodes that are running instead of starting them.
         json: Where to write the result, if anywhere.
@@ -48,9 +48,10 @@ class Options:
 
     task: Task
     bundle: Bundle
+    bundle_folder: Path | None
     iterations: int
     robot: str
-    mode: str
+    mode: str | None
     composed: bool
     attach: bool
     json: Path | None
@@ -98,20 +99,21 @@ def _checked(given: Namespace) -> Options:
     parameters = Path(given.parameters) if given.parameters else None
     if parameters is not None:
         check_parameter_file(parameters)
-    mode = given.mode or DEFAULT_MODES[given.robot]
-    if given.robot != "sim" and mode == Mode.LOCKSTEP.value:
+    if given.robot != "sim" and given.mode == Mode.LOCKSTEP.value:
         raise InvalidConfigError(
             f"--mode is lockstep with --robot {given.robot}; allowed: realtime, a physical arm "
             "does not wait"
         )
-    bundle = Bundle.load(Path(given.bundle) if given.bundle else default_bundle())
+    bundle_folder = Path(given.bundle) if given.bundle else None
+    bundle = Bundle.load(bundle_folder or default_bundle())
     make_robot(given.robot).description.check_fits(bundle)
     return Options(
         task=task,
         bundle=bundle,
+        bundle_folder=bundle_folder,
         iterations=given.iterations,
         robot=given.robot,
-        mode=mode,
+        mode=given.mode or None,
         composed=given.composed,
         attach=given.attach,
         json=json,

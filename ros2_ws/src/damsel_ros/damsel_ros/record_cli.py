@@ -27,7 +27,6 @@ from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, OneLineParser
 from damsel.errors import DamselError, RobotError
 from damsel.excitation import ExcitationCfg
 from damsel_ros.adapt_cli import AT_A_TERMINAL, ENABLE_TIMEOUT_S, EXIT_FAILED, Surroundings
-from damsel_ros.adapt_options import DEFAULT_MODES
 from damsel_ros.attendant import Attendant
 from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.exciter import Exciter
@@ -124,7 +123,6 @@ def _excite(
         start_nodes(
             processes,
             robot=options.robot,
-            mode=DEFAULT_MODES[options.robot],
             nodes=("robot",),
             run_folder=run_folder,
             parameters=() if options.parameters is None else (options.parameters,),

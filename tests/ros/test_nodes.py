@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,6 +77,17 @@ def test_a_parameter_file_that_cannot_be_read_is_exit_code_2(tmp_path: Path) -> 
     assert done.returncode == 2
     assert "robot: error: ROS arguments not understood" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("node", ["robot", "task", "adapt"])
+def test_a_terminal_that_is_closed_ends_a_node_in_order(
+    start: Start, watcher: Watcher, node: str
+) -> None:
+    process = start(nodes=(node,))[node]
+    watcher.wait_until(lambda: f"damsel: {node}" in watcher.diagnostics, 15.0)
+    process.signal(signal.SIGHUP)
+    assert process.wait(5.0)
+    assert process.cause_of_death == "exit code 0"
 
 
 class Client:

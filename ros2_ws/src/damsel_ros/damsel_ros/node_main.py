@@ -146,4 +146,12 @@ def _note_interrupts(*others: signal.Signals) -> list[int]:
     noted: list[int] = []
     for number in (signal.SIGINT, *others):
         signal.signal(number, lambda number, _: noted.append(number))
+
+    def end_in_order(number: int, _: object) -> None:
+        noted.append(number)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    # The terminal was closed, unless `nohup` has that ignored.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, end_in_order)
     return noted

@@ -322,11 +322,25 @@ def test_every_silence_ends_the_run_and_names_who_went_silent(
     assert ending(world.pass_time(patience_s + 0.01, missing)) == Ended(Outcome.ABORTED, message)
 
 
-@pytest.mark.parametrize("moment", ["connecting", "resetting", "rolling"])
+def test_a_node_that_was_killed_is_waited_for_until_it_is_forgotten() -> None:
+    """DDS takes up to 20 s to miss it, longer than any other patience."""
+    world = World()
+    for tick in range(1, 200):
+        assert world.run.tick(tick * TICK_S, (), "2 robot nodes") == []
+    assert world.run.tick(20.0) == [AskRobot()]
+
+
+def test_a_node_that_there_is_twice_for_long_is_not_waited_for() -> None:
+    world = World()
+    for tick in range(1, 250):
+        assert world.run.tick(tick * TICK_S, (), "2 robot nodes") == []
+    assert ending(world.run.tick(25.0, (), "2 robot nodes")).message == "2 robot nodes"
+
+
+@pytest.mark.parametrize("moment", ["resetting", "rolling"])
 def test_a_node_that_there_is_twice_ends_the_run_at_once(moment: str) -> None:
     world = World()
-    if moment != "connecting":
-        world.begin()
+    world.begin()
     if moment == "rolling":
         world.reset()
     effects = world.run.tick(0.1, (), "2 robot nodes")

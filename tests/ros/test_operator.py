@@ -15,7 +15,7 @@ from damsel.errors import RobotError
 from damsel.tasks import Task
 from damsel_msgs.action import Adapt
 from damsel_msgs.msg import EndEffectorCommand
-from damsel_ros.conversions import ADAPT_DIAGNOSTICS
+from damsel_ros.conversions import ADAPT_DIAGNOSTICS, ADAPTING
 from damsel_ros.nodes import NAMESPACE
 from damsel_ros.operator_client import Operator
 from damsel_ros.processes import NodeProcess, NodeProcesses
@@ -129,7 +129,7 @@ def test_an_operator_who_asked_for_nothing_stops_nobody(
     assert refusals == [
         "the task node refused the task: an adaptation is running; a task can be set when it has "
         "ended",
-        "the adapt node refused the goal; is another adaptation running?",
+        "the adapt node refused the goal; its log says why",
     ]
     time.sleep(0.6)
     another.set_task(Task("push", (0.15, 0.0)))
@@ -218,3 +218,12 @@ def test_topics_that_are_remapped_are_found(start: Start, operator: Operator) ->
             operator.adapt(1, once(lambda: (started.append(True), give_up())))
         assert operator.stop()
     assert started
+
+
+def test_only_an_adapt_node_that_knows_of_the_run_is_a_sign_of_life(operator: Operator) -> None:
+    """One that was killed and started anew says that it is idle, and would be waited for."""
+    status = DiagnosticStatus(name=ADAPT_DIAGNOSTICS, hardware_id="/damsel/adapt", message="idle")
+    for message, heard in (("idle", False), (ADAPTING, True)):
+        status.message = message
+        operator._on_diagnostics(DiagnosticArray(status=[status]))
+        assert math.isfinite(operator._adapt_heard_s) == heard

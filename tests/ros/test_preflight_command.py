@@ -125,5 +125,5 @@ def test_eyes_are_judged_by_every_pose_not_by_the_last(
     found = look()
     for name in CHECKS:
         assert found[name].startswith("FAIL"), found[name]
-    assert "300.0 mm at most from the middle one" in found["object pose spread"]
+    assert "300.0 mm at most; allowed: 5 and 20 mm" in found["object pose spread"]
     assert "allowed: 20 ms; have the robot" in found["robot's clock"]

@@ -5,6 +5,7 @@ It is the same for simulation and hardware, and learns about the task from rewar
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -71,7 +72,7 @@ PARAMETERS = (
 _TICK_PERIOD_S = 0.1
 _HOLD_PATIENCE_S = 0.5
 _STOOD_STILL_S = 2.0
-_CATCHING_UP_S = 0.5
+_CATCHING_UP_S = 1.0
 _DIAGNOSTICS_PERIOD_S = 1.0
 
 
@@ -96,7 +97,7 @@ class AdaptNode(Node):
         self._ending: Ended | None = None
         self._ending_deadline_s = 0.0
         self._holds = False
-        self._ticked_s = time.monotonic()
+        self._ticked_s = math.inf  # nobody stands still before the first tick
         self._caught_up_s = 0.0
 
         self._commands = self.create_publisher(EndEffectorCommand, "command", COMMAND)

@@ -22,8 +22,6 @@ from damsel_ros.robot_loop import Mode
 
 __all__ = ["DEFAULT_TASK", "Options", "parse_options"]
 
-"""Who makes the control steps of a backend unless told otherwise."""
-
 DEFAULT_TASK = Task("door", (0.62,))
 """The hidden task when none is named."""
 

@@ -39,6 +39,8 @@ MAX_ITERATIONS = 100
 
 _EARLY_EVENTS = 64
 _STOOD_STILL_S = 0.5
+_REMEMBERED_S = 25.0
+"""For how long a node that was killed may be seen on; DDS takes up to 20 s to miss it."""
 
 
 class _Phase(Enum):
@@ -77,6 +79,7 @@ class AdaptRun:
         self._limits = limits
         self._phase = _Phase.CONNECTING
         self._progress_s = self._peers_seen_s = self._ticked_s = now_s
+        self._alone_by_s = now_s + _REMEMBERED_S
         self._feedback_s = now_s
         self._buffer = TrajectoryBuffer(0)
         self._early: list[StepEvent] = []
@@ -105,12 +108,16 @@ class AdaptRun:
                 at its beginning; a reset, which may take a person's time, is not waited for when
                 they have been gone for as long as a message may take.
             surplus: Which of the nodes there is more than once, in words: all of them would move.
+                A run waits at its beginning until those that were killed are forgotten.
         """
         # While this process stood still nobody was silent: what they said is still to be read.
         deaf_s = max(0.0, now_s - self._ticked_s - _STOOD_STILL_S)
         self._ticked_s = now_s
         self._progress_s = min(now_s, self._progress_s + deaf_s)
         self._peers_seen_s = min(now_s, self._peers_seen_s + deaf_s)
+        if surplus and self._phase is _Phase.CONNECTING and now_s < self._alone_by_s:
+            self._progress_s = now_s
+            return []
         if surplus and not self.ended:
             return self._abort(surplus)
         if not missing_peers:

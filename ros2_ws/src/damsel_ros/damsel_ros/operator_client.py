@@ -30,7 +30,7 @@ from damsel_msgs.action import Adapt
 from damsel_msgs.msg import EndEffectorCommand, TrajectoryRecord
 from damsel_msgs.srv import GetOutcome, SetTask
 from damsel_ros.acquaintance import Acquaintance
-from damsel_ros.conversions import ADAPT_DIAGNOSTICS
+from damsel_ros.conversions import ADAPT_DIAGNOSTICS, ADAPTING
 from damsel_ros.qos import STANDARD, STREAM
 
 __all__ = ["Operator", "Run"]
@@ -209,7 +209,7 @@ class Operator:
         goal = self._wait(self._sent, _ANSWER_TIMEOUT_S, "the goal")
         if not goal.accepted:
             self._forget_refused_goal()
-            raise RobotError("the adapt node refused the goal; is another adaptation running?")
+            raise RobotError("the adapt node refused the goal; its log says why")
         done = goal.get_result_async()
         self._adapt_heard_s = time.monotonic()
         while not done.done():
@@ -291,10 +291,12 @@ class Operator:
         return float(answer.distance)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        # The action alone would wait for ever for an adapt node that was killed.
-        heartbeat = (ADAPT_DIAGNOSTICS, self._adapt_name)
-        if any((status.name, status.hardware_id) == heartbeat for status in message.status):
-            self._adapt_heard_s = time.monotonic()
+        # The action alone would wait for ever for an adapt node that was killed; one that was
+        # started in its place knows of no adaptation.
+        heartbeat = (ADAPT_DIAGNOSTICS, self._adapt_name, ADAPTING)
+        for status in message.status:
+            if (status.name, status.hardware_id, status.message) == heartbeat:
+                self._adapt_heard_s = time.monotonic()
 
     def _on_applied(self, message: EndEffectorCommand) -> None:
         forces_n = (self._forces_n.get(message.trajectory, math.nan), message.peak_contact_force)

@@ -52,13 +52,8 @@ def another(domain_id: int) -> Iterator[Operator]:
     operator.close()
 
 
-def carried_out(watcher: Watcher) -> int:
-    return sum(one.status == EndEffectorCommand.STATUS_OK for _, one in watcher.applied)
-
-
-def test_a_goal_that_is_accepted_after_the_operator_gave_up_moves_nothing(
-    start: Start, operator: Operator, watcher: Watcher
-) -> None:
+def frozen_with_a_goal(start: Start, operator: Operator) -> NodeProcess:
+    """The adapt node, stopped before it could accept the goal of an operator who gave up."""
     nodes = start()
     operator.wait_for_nodes(START_TIMEOUT_S)
     operator.set_task(TASK)
@@ -66,7 +61,18 @@ def test_a_goal_that_is_accepted_after_the_operator_gave_up_moves_nothing(
     give_up_after(operator, 0.2)
     with pytest.raises(GivenUpError):
         operator.adapt(4, lambda *_: None)
-    threading.Timer(0.7, nodes["adapt"].signal, [signal.SIGCONT]).start()
+    return nodes["adapt"]
+
+
+def carried_out(watcher: Watcher) -> int:
+    return sum(one.status == EndEffectorCommand.STATUS_OK for _, one in watcher.applied)
+
+
+def test_a_goal_that_is_accepted_after_the_operator_gave_up_moves_nothing(
+    start: Start, operator: Operator, watcher: Watcher
+) -> None:
+    adapt = frozen_with_a_goal(start, operator)
+    threading.Timer(0.7, adapt.signal, [signal.SIGCONT]).start()
     assert operator.stop()
     watcher.wait_until(lambda: watcher.health("adapt") == "idle", 5.0)
     time.sleep(1.0)
@@ -76,15 +82,9 @@ def test_a_goal_that_is_accepted_after_the_operator_gave_up_moves_nothing(
 def test_no_hold_is_claimed_while_a_goal_may_still_be_accepted(
     start: Start, operator: Operator, watcher: Watcher
 ) -> None:
-    nodes = start()
-    operator.wait_for_nodes(START_TIMEOUT_S)
-    operator.set_task(TASK)
-    nodes["adapt"].signal(signal.SIGSTOP)
-    give_up_after(operator, 0.2)
-    with pytest.raises(GivenUpError):
-        operator.adapt(4, lambda *_: None)
+    adapt = frozen_with_a_goal(start, operator)
     assert not operator.stop()
-    nodes["adapt"].signal(signal.SIGCONT)
+    adapt.signal(signal.SIGCONT)
     time.sleep(2.0)
     assert carried_out(watcher) == 0
 

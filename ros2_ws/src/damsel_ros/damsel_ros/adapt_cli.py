@@ -6,14 +6,12 @@ command was wrong, in which case nothing was started; 130 when interrupted.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import SystemRandom
 
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
@@ -37,7 +35,7 @@ from damsel_ros.nodes import (
 )
 from damsel_ros.operator_client import Operator, Run
 from damsel_ros.person import Person, TerminalPerson
-from damsel_ros.processes import NodeProcesses, free_domain_id
+from damsel_ros.processes import NodeProcesses, hide_in_own_domain
 from damsel_ros.progress import ProgressLines
 from damsel_ros.ros_arguments import without_ros_arguments
 from damsel_ros.run_result import result_of
@@ -121,9 +119,7 @@ def run(
 def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -> AdaptationResult:
     """Start the nodes, adapt, and stop the nodes whatever happens."""
     with ExitStack() as stack:
-        alone = _needs_nobody(options) and "ROS_DOMAIN_ID" not in os.environ
-        if alone:
-            os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
+        alone = _needs_nobody(options) and hide_in_own_domain()
         processes = stack.enter_context(NodeProcesses())
         run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damsel-")))
         attendants: list[Attendant] = []

@@ -12,13 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from random import Random
+from random import Random, SystemRandom
 from typing import IO
 
 from damsel.errors import DamselError
 from damsel_ros.node_main import OPERATOR_PID
 
-__all__ = ["NodeProcess", "NodeProcesses", "free_domain_id"]
+__all__ = ["NodeProcess", "NodeProcesses", "free_domain_id", "hide_in_own_domain"]
 
 _STOP_SIGNALS = ((signal.SIGINT, 3.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 5.0))
 _KEPT_LINES = 200
@@ -151,3 +151,18 @@ def free_domain_id(random: Random) -> int:
                 continue
             return domain_id
     raise DamselError("every DDS domain id is in use on this machine; set ROS_DOMAIN_ID")
+
+
+def hide_in_own_domain() -> bool:
+    """Have this process and what it starts hear nobody else, unless the user has named a domain.
+
+    Returns:
+        Whether they have a DDS domain of their own now.
+
+    Raises:
+        DamselError: If all of them are in use.
+    """
+    if "ROS_DOMAIN_ID" in os.environ:
+        return False
+    os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
+    return True

@@ -8,14 +8,12 @@ robot node, moves the arm above the table for some seconds, and ends. Exit codes
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from random import SystemRandom
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -40,7 +38,7 @@ from damsel_ros.nodes import (
     wait_for_recorder,
 )
 from damsel_ros.parameter_file import check_parameter_file
-from damsel_ros.processes import NodeProcesses, free_domain_id
+from damsel_ros.processes import NodeProcesses, hide_in_own_domain
 from damsel_ros.recorder_node import RecorderNode, record
 from damsel_ros.recording_file import check_new_file
 from damsel_ros.ros_arguments import without_ros_arguments
@@ -116,8 +114,8 @@ def _excite(
     with ExitStack() as stack:
         prepare_dds()
         # Cameras and operators of a physical arm are in the domain that the user has chosen.
-        if options.robot == "sim" and "ROS_DOMAIN_ID" not in os.environ:
-            os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
+        if options.robot == "sim":
+            hide_in_own_domain()
         processes = stack.enter_context(NodeProcesses())
         run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damsel-")))
         start_nodes(

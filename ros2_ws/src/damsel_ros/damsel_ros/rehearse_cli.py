@@ -11,13 +11,11 @@ nominal one, to see whether `damsel-fit` finds out.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from random import SystemRandom
 
 from damsel.cli import EXIT_BAD_INPUT, OneLineParser
 from damsel.errors import DamselError, InvalidConfigError, brief
@@ -25,7 +23,7 @@ from damsel_intera.errors import InteraError
 from damsel_intera.virtual.rehearsal import Rehearsal, missing_ros1
 from damsel_ros.adapt_cli import Surroundings, run
 from damsel_ros.person import StandIn
-from damsel_ros.processes import free_domain_id
+from damsel_ros.processes import hide_in_own_domain
 from damsel_ros.record_cli import run as record
 from damsel_ros.ros_arguments import without_ros_arguments
 
@@ -62,8 +60,7 @@ def rehearse(argv: Sequence[str]) -> int:
     if missing:
         return _fail(missing)
     # Nobody else's cameras and nodes take part in a rehearsal.
-    if "ROS_DOMAIN_ID" not in os.environ:
-        os.environ["ROS_DOMAIN_ID"] = str(free_domain_id(SystemRandom()))
+    hide_in_own_domain()
     with tempfile.TemporaryDirectory(prefix="damsel-rehearsal-") as folder:
         try:
             with Rehearsal(Path(folder)) as rehearsal:

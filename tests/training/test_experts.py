@@ -20,7 +20,7 @@ from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.expert_policy import Expert
 from damsel_training.expert_score import ExpertScore
-from damsel_training.experts import train_expert
+from damsel_training.experts import _power_average, train_expert
 
 CFG = ExpertCfg(
     steps=960,
@@ -50,8 +50,8 @@ def _train_and_be_killed(folder: Path, at: int) -> None:
 
 
 def _weights(folder: Path) -> torch.Tensor:
-    layers = Expert.load("door", folder)._layers
-    return torch.cat([part.flatten() for layer in layers for part in layer])
+    weights = Expert.load("door", folder)._weights
+    return torch.cat([part.flatten() for part in weights.values()])
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,17 @@ def test_a_killed_training_ends_as_one_that_was_not(whole: Path, tmp_path: Path,
     rows = json.loads((whole / "door" / "scores.json").read_text())
     assert [row["steps"] for row in rows] == [320, 640, 960]
     assert not list((tmp_path / "door").glob("checkpoint*"))
+
+
+def test_the_average_spans_the_last_part_of_the_training() -> None:
+    values = torch.arange(1.0, 1001.0)
+    average = values[0]
+    for count, value in enumerate(values[1:], start=1):
+        average = _power_average(average, value, torch.tensor(count), share=0.2)
+    weights = values**4  # the i-th weighs as i to the 1 / 0.2 - 1
+    assert float(average) == pytest.approx(
+        float((weights * values).sum() / weights.sum()), rel=0.01
+    )
 
 
 @pytest.mark.slow
@@ -131,16 +142,16 @@ def test_a_damaged_record_is_refused_by_name(tmp_path: Path, content: bytes) -> 
 def test_a_damaged_expert_is_refused_by_name(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "door").mkdir()
     shutil.copy(whole / "door" / "done.json", tmp_path / "door")
-    content = bytearray((whole / "door" / "best.zip").read_bytes())
-    for damaged in (content[:-50], content[:3000], b"PK", content.replace(b"policy.pth", b"p.pth")):
-        (tmp_path / "door" / "best.zip").write_bytes(damaged)
-        with pytest.raises(InvalidDatasetError, match=r"best\.zip is not a readable expert"):
+    content = bytearray((whole / "door" / "best.pt").read_bytes())
+    for damaged in (content[:-50], content[:3000], b"PK"):
+        (tmp_path / "door" / "best.pt").write_bytes(damaged)
+        with pytest.raises(InvalidDatasetError, match=r"best\.pt is not a readable expert"):
             Expert.load("door", tmp_path)
 
 
 def test_an_expert_that_is_still_training_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "door").mkdir()
-    (tmp_path / "door" / "best.zip").write_bytes(b"PK")
+    (tmp_path / "door" / "best.pt").write_bytes(b"PK")
     with pytest.raises(MissingStageError) as caught:
         Expert.load("door", tmp_path)
     assert str(caught.value) == (

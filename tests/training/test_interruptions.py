@@ -112,7 +112,7 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     ("stage", "name", "kept", "message"),
     [
         ("meta", "dataset.npz", ("experts",), "dataset.npz is not a data set of experts"),
-        ("collect", "experts/door/best.zip", (), "best.zip is not a readable expert"),
+        ("collect", "experts/door/best.pt", (), "best.pt is not a readable expert"),
         (
             "export",
             "meta/checkpoint.pt",
@@ -147,7 +147,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
 ) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    megabytes = sum(f.stat().st_size for f in (smoke_run.folder / "experts").rglob("best.zip"))
+    megabytes = sum(f.stat().st_size for f in (smoke_run.folder / "experts").rglob("best.pt"))
     megabytes = (megabytes + (smoke_run.folder / "dataset.npz").stat().st_size) // 2**20 + 2
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(small)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
@@ -157,7 +157,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
         _copy(smoke_run, root, "dataset.npz")
         for name in ("push", "door", "drawer"):
             (root / "experts" / name).mkdir(parents=True)
-            for file in ("best.zip", "done.json"):
+            for file in ("best.pt", "done.json"):
                 shutil.copy(smoke_run.folder / "experts" / name / file, root / "experts" / name)
         arguments = ["meta", "--preset", "smoke", "--run", str(root)]
         line = _refused(capsys, *arguments)

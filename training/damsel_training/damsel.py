@@ -262,7 +262,7 @@ class MetaLearner:
         return actions
 
     def _imitation(self, states: Array32, actions: Array, latents: Tensor, shift: Array) -> Tensor:
-        """L^BC: squared error of the policy under each task's latent, summed over the action.
+        """L^BC: error of the policy under each task's latent, summed over the action.
 
         The policy sees the states through noise and shifted; the expert that it imitates saw them
         as they are. What to do does not change when all of the scene moves, arm included.
@@ -271,8 +271,10 @@ class MetaLearner:
             states + self.augmentation.noise(states.shape) + (shift @ SHIFTED_OBSERVATION)[:, None]
         )
         predicted = self.policy(_tensor(seen), latents[:, None].expand(-1, states.shape[1], -1))
-        error: Tensor = ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
-        return error
+        error = predicted - _tensor(actions)
+        error = error.abs() if self.cfg.imitation == "absolute" else error**2
+        loss: Tensor = error.sum(-1).mean()
+        return loss
 
     def _context(self, steps: Steps, family: NDArray[np.str_], goals: Array) -> Tensor:
         """Transitions (M, N, 28) with the rewards that the goals would give."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from damsel.errors import InvalidConfigError
 from damsel_training.bounds import require_counts, require_shares
 from damsel_training.expert_env import ExpertEnvCfg
 
@@ -24,6 +25,8 @@ class ExpertCfg:
         learning_rate: of Adam at the start; falls linearly to three tenths.
         discount: gamma.
         target_rate: tau of the target networks.
+        averaged_share: roughly the last part of the training so far that the policy's weights are
+            averaged over.
         width: units in each of two hidden layers.
         buffer_size: transitions kept.
         env: environment and shaped reward.
@@ -37,6 +40,7 @@ class ExpertCfg:
     learning_rate: float = 1e-3
     discount: float = 0.97
     target_rate: float = 0.01
+    averaged_share: float = 0.2
     width: int = 128
     buffer_size: int = 300_000
     env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
@@ -48,7 +52,9 @@ class ExpertCfg:
             *("steps", "evaluate_every", "evaluation_goals", "updates_per_step"),
             *("batch_size", "width", "buffer_size"),
         )
-        require_shares(self, "discount", "target_rate")
+        require_shares(self, "discount", "target_rate", "averaged_share")
+        if not self.averaged_share:
+            raise InvalidConfigError("averaged_share is 0; allowed: above 0, to 1")
 
     @property
     def evaluation_period(self) -> int:

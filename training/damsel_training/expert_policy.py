@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -17,12 +15,14 @@ from torch.nn import functional
 
 from damsel_training.errors import InvalidDatasetError, MissingStageError
 from damsel_training.expert_env import expert_observation
-from damsel_training.files import archive_fault
+from damsel_training.files import archive_fault, written_whole
 
 __all__ = ["DONE", "Expert", "GoalConditioned"]
 
 DONE = "done.json"
 """The record in an expert's folder that its training has ended."""
+
+_BEST = "best.pt"
 
 Array = NDArray[np.float64]
 
@@ -44,27 +44,35 @@ class Expert:
 
         Args:
             family: name of the family.
-            weights: of the policy, as Stable-Baselines3 names them.
+            weights: of the actor, as Stable-Baselines3 names them.
         """
         self.family = family
         names = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
-        hidden = [name for name in names if name.startswith("actor.latent_pi.")]
-        self._layers = [
-            (weights[f"{name}.weight"].clone(), weights[f"{name}.bias"].clone())
-            for name in (*hidden, "actor.mu")
-        ]
+        hidden = [name for name in names if name.startswith("latent_pi.")]
+        self._weights = {
+            f"{name}.{part}": weights[f"{name}.{part}"].clone()
+            for name in (*hidden, "mu")
+            for part in ("weight", "bias")
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write it as the best policy of its family, all of it or nothing.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with written_whole(folder / self.family / _BEST) as file:
+            torch.save(self._weights, file)
 
     @classmethod
     def load(cls, family: str, folder: Path) -> Expert:
         """Load the best policy of a family.
 
-        Of what Stable-Baselines3 has stored, only the weights are read, which runs no code.
-
         Raises:
             MissingStageError: there is none, or its training has not ended.
             InvalidDatasetError: it cannot be read.
         """
-        path = folder / family / "best.zip"
+        path = folder / family / _BEST
         if not path.exists():
             raise MissingStageError(
                 f"no expert for {family} in {folder}; run `damsel-train experts` first"
@@ -76,11 +84,9 @@ class Expert:
         fault = archive_fault(path)
         if not fault:
             try:
-                with zipfile.ZipFile(path) as archive:
-                    stored = io.BytesIO(archive.read("policy.pth"))
-                return cls(family, torch.load(stored, weights_only=True))
-            except (KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
-                fault = f"{error}"
+                return cls(family, torch.load(path, weights_only=True))
+            except (AttributeError, KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as e:
+                fault = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise InvalidDatasetError(
             f"{path} is not a readable expert ({fault}); delete {path.parent} to train it anew"
         )
@@ -88,7 +94,8 @@ class Expert:
     def __call__(self, observation: Array, goal: Array) -> Array:
         """Actions (n, 3) in [-1, 1] for observations (n, 12) and goals (n, goal_dim)."""
         values = torch.as_tensor(expert_observation(self.family, observation, goal))
-        *hidden, last = self._layers
+        parameters = list(self._weights.values())
+        *hidden, last = zip(parameters[::2], parameters[1::2], strict=True)
         for weight, bias in hidden:
             values = functional.relu(functional.linear(values, weight, bias))
         action: Array = torch.tanh(functional.linear(values, *last)).double().numpy()

@@ -1,14 +1,15 @@
 """Line 1 of Algorithm 1: one goal-conditioned SAC expert per family.
 
-Stable-Baselines3 learns; this module feeds it the batched simulation, measures the deterministic
-policy on fixed goals as it goes, and keeps the best one. It can be interrupted at any time, and
-then ends as if it had not been: see `damsel_training.sac_state`.
+Stable-Baselines3 learns; this module feeds it the batched simulation, averages the policy's weights
+as it goes, measures the deterministic average on fixed goals, and keeps the best one. It can be
+interrupted at any time, and then ends as if it had not been: see `damsel_training.sac_state`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from damsel_training.checkpoints import (
     delete_checkpoints,
@@ -81,7 +84,7 @@ def train_expert(
         device="cpu",
     )
     model.set_logger(Logger(None, []))
-    training = _Training(family, cfg, home, SacState(model, rng), progress)
+    training = _Training(family, cfg, folder, SacState(model, rng), progress)
     resume(training, training.checkpoint)
     with Board(home / "tensorboard", model.num_timesteps) as training.board:
         try:
@@ -121,12 +124,16 @@ class _Training(BaseCallback):
     board: Board
 
     def __init__(
-        self, family: str, cfg: ExpertCfg, home: Path, state: SacState, progress: Progress
+        self, family: str, cfg: ExpertCfg, folder: Path, state: SacState, progress: Progress
     ) -> None:
         super().__init__()
-        self.checkpoint = home / "checkpoint.pt"
-        self._family, self._cfg, self._home, self._progress = family, cfg, home, progress
+        self._home = folder / family
+        self.checkpoint = self._home / "checkpoint.pt"
+        self._family, self._cfg, self._folder, self._progress = family, cfg, folder, progress
         self._state = state
+        self._average = AveragedModel(
+            state.actor, avg_fn=partial(_power_average, share=cfg.averaged_share)
+        )
         self._history: list[dict[str, float]] = []
 
     @property
@@ -136,11 +143,16 @@ class _Training(BaseCallback):
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the training depends on."""
-        return {"sac": self._state.state_dict(), "history": self._history}
+        return {
+            "sac": self._state.state_dict(),
+            "average": self._average.state_dict(),
+            "history": self._history,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on exactly as the training that `state` was taken from would have."""
         self._state.load_state_dict(state["sac"])
+        self._average.load_state_dict(state["average"])
         self._history = state["history"]
 
     def refuse_divergence(self) -> None:
@@ -158,6 +170,7 @@ class _Training(BaseCallback):
             )
 
     def _on_step(self) -> bool:
+        self._average.update_parameters(self._state.actor)
         return True
 
     def _on_rollout_start(self) -> None:
@@ -178,11 +191,10 @@ class _Training(BaseCallback):
 
     def _evaluate(self) -> None:
         steps = self._state.steps
-        assert isinstance(self.model, SAC)
-        score = evaluate_expert(Expert(self._family, self.model.policy.state_dict()), self._cfg)
+        expert = Expert(self._family, self._average.module.state_dict())
+        score = evaluate_expert(expert, self._cfg)
         if score.merit >= self.best.merit:
-            with written_whole(self._home / "best.zip") as file:
-                self.model.save(file)  # type: ignore[arg-type]
+            expert.save(self._folder)
         self._history.append({"steps": steps, **score._asdict()})
         with written_whole(self._home / "scores.json") as file:
             file.write(json.dumps(self._history, indent=1).encode())
@@ -202,6 +214,16 @@ class _Training(BaseCallback):
             f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
             f"{score.disturbed_force:.0f} N",
         )
+
+
+def _power_average(average: Tensor, newest: Tensor, count: Tensor, share: float) -> Tensor:
+    """The average of `count + 1` values, the i-th of which weighs as i to the (1 / share - 1).
+
+    What it spans grows with the training. Karras et al., Analyzing and Improving the Training
+    Dynamics of Diffusion Models, arXiv 2312.02696, section 3.1.
+    """
+    kept = (1 - 1 / (count + 1)) ** (1 / share)
+    return newest + kept * (average - newest)
 
 
 def _score(row: dict[str, float]) -> ExpertScore:

@@ -2,7 +2,7 @@
 
     <run>/run.yaml          the resolved configuration
     <run>/commit            the code that began it
-    <run>/experts/<family>  best.zip, scores.json, tensorboard/; checkpoint.pt until done.json
+    <run>/experts/<family>  best.pt, scores.json, tensorboard/; checkpoint.pt until done.json
     <run>/experts           with an expert a task: see `damsel_training.task_experts`
     <run>/dataset.npz       roll-outs of the experts
     <run>/meta              checkpoint.pt and the one before, metrics.csv, tensorboard/

@@ -33,6 +33,11 @@ class SacState:
         """Environment steps made, all rows together."""
         return self._model.num_timesteps
 
+    @property
+    def actor(self) -> torch.nn.Module:
+        """The policy that learns."""
+        return self._model.policy.actor
+
     def is_finite(self) -> bool:
         """Whether all weights are."""
         return all(

@@ -138,12 +138,12 @@ class Adaptation:
 
     @property
     def solved(self) -> bool:
-        """Whether the last adaptation trajectory ended with a reward that counts as solved."""
+        """Whether the last adaptation trajectory ended with a reward of a strictly solved task."""
         last = self.records[-1] if self.records else None
         return (
             last is not None
             and last.stage == "adapt"
-            and last.last_reward >= self._bundle.solved_reward
+            and last.last_reward >= FAMILIES[last.family].strict_reward
         )
 
     def act(self, observation: ArrayLike) -> NDArray[np.float64]:

@@ -49,7 +49,6 @@ class Bundle:
         control_rate_hz: Control steps a second that the policy was trained for.
         horizon: Control steps of a whole trajectory.
         step_size_m: Displacement in metres that an action of 1 stands for.
-        solved_reward: Last reward of an adaptation trajectory from which the task is solved.
         provenance: Where the bundle was made: commit, seeds, configuration, command.
     """
 
@@ -71,7 +70,6 @@ class Bundle:
         self.control_rate_hz = float(metadata.control_rate_hz)
         self.horizon = int(metadata.horizon)
         self.step_size_m = float(metadata.step_size_m)
-        self.solved_reward = float(metadata.solved_reward)
         self.provenance: Mapping[str, Any] = MappingProxyType(dict(metadata.provenance))
         size = self.latent_dim
         self._encoder = Graph(

@@ -57,8 +57,6 @@ class BundleMetadata:
         control_rate_hz: Control steps a second that the policy was trained for.
         horizon: Control steps of a whole trajectory.
         step_size_m: Displacement in metres that an action of 1 stands for.
-        solved_reward: Last reward of an adaptation trajectory from which the task counts as
-            solved, in (0, 1].
         observation_normalisation: Of `OBSERVATION_LAYOUT`, in the policy.
         context_normalisation: Of `CONTEXT_LAYOUT`, in the encoder.
         provenance: Plain data on where the bundle was made; at least `commit` (text), `seeds`,
@@ -72,7 +70,6 @@ class BundleMetadata:
     observation_normalisation: Normalisation
     context_normalisation: Normalisation
     provenance: Mapping[str, Any]
-    solved_reward: float = 0.95
 
     def __post_init__(self) -> None:
         """Check everything.
@@ -84,7 +81,6 @@ class BundleMetadata:
         _check_number("control_rate_hz", self.control_rate_hz, 0.0, 1000.0)
         _check_number("horizon", self.horizon, 0.0, 100_000.0, whole=True)
         _check_number("step_size_m", self.step_size_m, 0.0, 0.1)
-        _check_number("solved_reward", self.solved_reward, 0.0, 1.0)
         for layout, length in _NORMALISED.items():
             found = getattr(self, f"{layout}_normalisation").centre.size
             if found != length:

@@ -20,7 +20,7 @@ __all__ = [
     "metadata_of",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the layout of `bundle.yaml` and of the graphs' interfaces."""
 
 METADATA_FILE = "bundle.yaml"
@@ -38,7 +38,7 @@ _LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "units": (*_OBSERVATION_UNITS, *_ACTION_UNITS, "1", *_OBSERVATION_UNITS),
     },
 }
-_NUMBERS = ("control_rate_hz", "horizon", "step_size_m", "solved_reward")
+_NUMBERS = ("control_rate_hz", "horizon", "step_size_m")
 _KEYS = (
     "schema_version",
     "layouts",
@@ -83,7 +83,6 @@ def document_of(metadata: BundleMetadata, files: Mapping[str, bytes]) -> dict[st
         "control_rate_hz": float(metadata.control_rate_hz),
         "horizon": int(metadata.horizon),
         "step_size_m": float(metadata.step_size_m),
-        "solved_reward": float(metadata.solved_reward),
         "provenance": dict(metadata.provenance),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }

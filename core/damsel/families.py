@@ -66,6 +66,18 @@ class Family:
             for name, low, high in zip(self.goal_names, self.low, self.high, strict=True)
         )
 
+    @property
+    def strict_reward(self) -> float:
+        """Reward from which a task is solved strictly, wherever in the range its goal lies.
+
+        The reward falls by the distance in parts of the way to the goal (`damsel.tasks`), and the
+        longest way leaves the most room.
+        """
+        longest = math.hypot(
+            *(max(-low, high) for low, high in zip(self.low, self.high, strict=True))
+        )
+        return 1.0 - self.strict_threshold / longest
+
     def state(self, observation: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the state of the family's object, 0 at rest.
 

@@ -21,7 +21,6 @@ class SpyBundle:
     families = ("push", "door", "drawer")
     horizon = TINY_HORIZON
     step_size_m = 0.01
-    solved_reward = 0.95
 
     def __init__(self) -> None:
         self.components = {name: np.eye(3)[i] for i, name in enumerate(self.families)}
@@ -170,9 +169,9 @@ def test_ends_after_so_many_iterations_unsolved(iterations: int) -> None:
 def test_ends_early_when_the_last_reward_says_solved() -> None:
     adaptation, bundle = spied(4)
     probe_all(adaptation, {"push": 0.1, "door": 0.4, "drawer": 0.2})
-    adaptation.receive(trajectory([0.0, 1.0, 1.0, 0.94]))  # solved on the way is not solved
+    adaptation.receive(trajectory([0.0, 1.0, 1.0, 0.93]))  # solved on the way is not solved
     assert not adaptation.done
-    adaptation.receive(trajectory([0.0, 0.0, 0.0, 0.95]))
+    adaptation.receive(trajectory([0.0, 0.0, 0.0, 0.94]))
     assert adaptation.done
     assert adaptation.solved
     assert len(bundle.contexts) == 2

@@ -35,19 +35,17 @@ def test_a_bundle_says_what_it_was_made_with(bundle: Bundle) -> None:
     assert bundle.control_rate_hz == 20.0
     assert bundle.horizon == TINY_HORIZON
     assert bundle.step_size_m == 0.01
-    assert bundle.solved_reward == 0.95
     assert bundle.provenance["command"] == "made by hand"
 
 
 def test_numbers_survive_writing_exactly(tmp_path: Path) -> None:
     component = np.array([1 / 3, -1e-30, 1e5])
     written = tiny_bundle(
-        tmp_path / "b", components={"drawer": component}, step_size_m=0.1 / 3, solved_reward=1.0
+        tmp_path / "b", components={"drawer": component}, step_size_m=0.1 / 3
     )
     assert written.families == ("drawer",)
     np.testing.assert_array_equal(written.components["drawer"], component)
     assert written.step_size_m == 0.1 / 3
-    assert written.solved_reward == 1.0
 
 
 def test_encode_adds_the_mean_reward_to_the_component(bundle: Bundle) -> None:

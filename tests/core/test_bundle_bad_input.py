@@ -134,7 +134,6 @@ def test_bundle_yaml_truncated_anywhere_is_refused(path: Path) -> None:
         lambda d: d["families"][0].update(component=[9.0, 0.0, 0.0]),
         lambda d: d["families"].reverse(),
         lambda d: d.update(control_rate_hz=10.0),
-        lambda d: d.update(solved_reward=0.5),
         lambda d: d["provenance"].update(commit="1" * 40),
         lambda d: d["normalisation"]["context"]["centre"].__setitem__(0, 1e-9),
         lambda d: d["files"].update({"encoder.onnx": "0" * 64}),
@@ -176,13 +175,13 @@ def test_line_endings_of_another_system_do_not_matter(path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        (0, "schema_version is 0; allowed: 1, so export the bundle again"),
-        (-3, "schema_version is -3; allowed: 1, so export the bundle again"),
-        (2, "schema_version is 2; allowed: 1, so update damsel"),
-        ("1", "schema_version is '1'; allowed: 1"),
-        (1.0, "schema_version is 1.0; allowed: 1"),
-        (True, "schema_version is True; allowed: 1"),
-        (None, "schema_version is None; allowed: 1"),
+        (0, "schema_version is 0; allowed: 2, so export the bundle again"),
+        (-3, "schema_version is -3; allowed: 2, so export the bundle again"),
+        (3, "schema_version is 3; allowed: 2, so update damsel"),
+        ("1", "schema_version is '1'; allowed: 2"),
+        (1.0, "schema_version is 1.0; allowed: 2"),
+        (True, "schema_version is True; allowed: 2"),
+        (None, "schema_version is None; allowed: 2"),
     ],
 )
 def test_another_schema_version_is_said_before_anything_else(
@@ -195,12 +194,12 @@ def test_another_schema_version_is_said_before_anything_else(
 
 def test_a_file_without_a_version(path: Path) -> None:
     edit(path, lambda d: d.pop("schema_version"))
-    assert refusal(path) == "schema_version is None; allowed: 1"
+    assert refusal(path) == "schema_version is None; allowed: 2"
 
 
 KEYS = (
     "allowed: exactly schema_version, layouts, normalisation, latent_dim, families, "
-    "control_rate_hz, horizon, step_size_m, solved_reward, provenance, files, sha256"
+    "control_rate_hz, horizon, step_size_m, provenance, files, sha256"
 )
 
 
@@ -217,7 +216,7 @@ def test_missing_and_added_keys(path: Path) -> None:
         ("", "bundle.yaml is None; allowed: a mapping"),
         ("- 1", "bundle.yaml is [1]; allowed: a mapping"),
         ("text", "bundle.yaml is 'text'; allowed: a mapping"),
-        ("{1: 2}", "schema_version is None; allowed: 1"),
+        ("{1: 2}", "schema_version is None; allowed: 2"),
     ],
 )
 def test_bundle_yaml_that_is_no_mapping(path: Path, content: str, expected: str) -> None:

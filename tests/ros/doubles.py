@@ -87,7 +87,6 @@ class DoubleBundle:
     control_rate_hz = 20.0
     horizon = 3
     step_size_m = 0.01
-    solved_reward = 0.95
 
     def __init__(self) -> None:
         self.components = {name: np.eye(3)[i] for i, name in enumerate(self.families)}

@@ -45,7 +45,6 @@ def tiny_metadata(**changes: object) -> BundleMetadata:
         "control_rate_hz": 20.0,
         "horizon": TINY_HORIZON,
         "step_size_m": 0.01,
-        "solved_reward": 0.95,
         "observation_normalisation": _no_normalisation(OBSERVATION_DIM),
         "context_normalisation": _no_normalisation(TRANSITION_DIM),
         "provenance": {

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from damsel.adaptation import INFERENCE_PERIOD
 from damsel.errors import InvalidConfigError
+from damsel.families import FAMILIES
 from damsel.observation import CONTEXT_LAYOUT, TRANSITION_DIM, Trajectory
 from damsel_training.methods import Plan
 from damsel_training.networks import Encoder, Policy
@@ -22,8 +23,9 @@ BoolArray = NDArray[np.bool_]
 
 _REWARD = CONTEXT_LAYOUT.index("reward")
 
-_SOLVED_REWARD = 0.95
-"""Last reward from which every method stops, as the bundles of DAMSEL do."""
+_SOLVED_REWARD = max(family.strict_reward for family in FAMILIES.values())
+"""Last reward from which a task is solved strictly, whichever it is: when to stop, as DAMSEL does,
+which knows the family."""
 
 
 class _ByContext:

@@ -128,7 +128,11 @@ class MetaLearner:
         """
         cfg = self.cfg
         elsewhere = self.rng.random(len(self.tasks)) < cfg.hindsight
-        goals = np.where(elsewhere[:, None], random_goals(self._family, self.rng), self._goals)
+        goals = np.where(
+            elsewhere[:, None],
+            random_goals(self._family, self.rng),
+            self._goals,
+        )
         self._buffers.begin(goals)
         metrics: dict[str, float] = {}
         for k in range(cfg.collect_rounds):  # lines 7-13
@@ -262,7 +266,7 @@ class MetaLearner:
         return actions
 
     def _imitation(self, states: Array32, actions: Array, latents: Tensor, shift: Array) -> Tensor:
-        """L^BC: error of the policy under each task's latent, summed over the action.
+        """L^BC: squared error of the policy under each task's latent, summed over the action.
 
         The policy sees the states through noise and shifted; the expert that it imitates saw them
         as they are. What to do does not change when all of the scene moves, arm included.
@@ -271,10 +275,8 @@ class MetaLearner:
             states + self.augmentation.noise(states.shape) + (shift @ SHIFTED_OBSERVATION)[:, None]
         )
         predicted = self.policy(_tensor(seen), latents[:, None].expand(-1, states.shape[1], -1))
-        error = predicted - _tensor(actions)
-        error = error.abs() if self.cfg.imitation == "absolute" else error**2
-        loss: Tensor = error.sum(-1).mean()
-        return loss
+        error: Tensor = ((predicted - _tensor(actions)) ** 2).sum(-1).mean()
+        return error
 
     def _context(self, steps: Steps, family: NDArray[np.str_], goals: Array) -> Tensor:
         """Transitions (M, N, 28) with the rewards that the goals would give."""

@@ -36,8 +36,6 @@ class DamselCfg:
             of the contexts with their expert states; the arm's own coordinates shift with them.
         randomised: part of the tasks that are collected under randomised physics.
         randomisation: how those differ.
-        imitation: error of L^BC: `absolute`, whose best answer to what a context leaves open is the
-            median of the experts' actions, or `squared` as in the paper, whose best is their mean.
         probe_weight: weight of imitating the probes' experts under an empty context.
         model_weight: weight of L^model.
         constraint_weight: weight of L^constraint.
@@ -65,7 +63,6 @@ class DamselCfg:
     largest_shift_m: float = 0.025
     randomised: float = 0.5
     randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
-    imitation: str = "squared"
     probe_weight: float = 1.0
     model_weight: float = 0.2
     constraint_weight: float = 0.01
@@ -84,8 +81,6 @@ class DamselCfg:
             "kept_states",
         )
         require_shares(self, "hindsight", "randomised")
-        if self.imitation not in ("absolute", "squared"):
-            raise InvalidConfigError(f"imitation is {self.imitation!r}; allowed: absolute, squared")
         if self.collect_rounds < 2:
             raise InvalidConfigError(
                 f"collect_rounds is {self.collect_rounds}; allowed: from 2, a probe and an attempt"

@@ -128,11 +128,7 @@ class MetaLearner:
         """
         cfg = self.cfg
         elsewhere = self.rng.random(len(self.tasks)) < cfg.hindsight
-        goals = np.where(
-            elsewhere[:, None],
-            random_goals(self._family, self.rng),
-            self._goals,
-        )
+        goals = np.where(elsewhere[:, None], random_goals(self._family, self.rng), self._goals)
         self._buffers.begin(goals)
         metrics: dict[str, float] = {}
         for k in range(cfg.collect_rounds):  # lines 7-13

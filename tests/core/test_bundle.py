@@ -40,9 +40,7 @@ def test_a_bundle_says_what_it_was_made_with(bundle: Bundle) -> None:
 
 def test_numbers_survive_writing_exactly(tmp_path: Path) -> None:
     component = np.array([1 / 3, -1e-30, 1e5])
-    written = tiny_bundle(
-        tmp_path / "b", components={"drawer": component}, step_size_m=0.1 / 3
-    )
+    written = tiny_bundle(tmp_path / "b", components={"drawer": component}, step_size_m=0.1 / 3)
     assert written.families == ("drawer",)
     np.testing.assert_array_equal(written.components["drawer"], component)
     assert written.step_size_m == 0.1 / 3

@@ -20,7 +20,7 @@ from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.expert_policy import Expert
 from damsel_training.expert_score import ExpertScore
-from damsel_training.experts import _power_average, train_expert
+from damsel_training.experts import _power_average, steps_taken, train_expert
 
 CFG = ExpertCfg(
     steps=960,
@@ -42,8 +42,8 @@ def _train(folder: Path, killed_at: int | None = None, cfg: ExpertCfg = CFG) -> 
     return train_expert("door", cfg, folder, 3, kill)
 
 
-def _train_and_be_killed(folder: Path, at: int) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=_train, args=(folder, at))
+def _train_and_be_killed(folder: Path, at: int, cfg: ExpertCfg = CFG) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_train, args=(folder, at, cfg))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
@@ -76,6 +76,24 @@ def test_a_killed_training_ends_as_one_that_was_not(whole: Path, tmp_path: Path,
     rows = json.loads((whole / "door" / "scores.json").read_text())
     assert [row["steps"] for row in rows] == [320, 640, 960]
     assert not list((tmp_path / "door").glob("checkpoint*"))
+
+
+@pytest.mark.slow
+def test_an_expert_that_is_not_good_enough_trains_on(tmp_path: Path) -> None:
+    longer = dataclasses.replace(CFG, longest=1.5)
+    _train(tmp_path / "whole", cfg=longer)
+    _train_and_be_killed(tmp_path / "killed", 1280, longer)
+    _train(tmp_path / "killed", cfg=longer)
+    assert torch.equal(_weights(tmp_path / "whole"), _weights(tmp_path / "killed"))
+    rows = json.loads((tmp_path / "killed" / "door" / "scores.json").read_text())
+    assert [row["steps"] for row in rows] == [320, 640, 960, 1280, 1600]
+    assert steps_taken(tmp_path / "killed", "door") == 1600
+
+
+@pytest.mark.slow
+def test_an_expert_that_is_good_enough_does_not(tmp_path: Path) -> None:
+    _train(tmp_path, cfg=dataclasses.replace(CFG, longest=1.5, good_enough=0.0))
+    assert steps_taken(tmp_path, "door") == CFG.steps
 
 
 def test_the_average_spans_the_last_part_of_the_training() -> None:

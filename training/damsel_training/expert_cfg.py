@@ -17,6 +17,8 @@ class ExpertCfg:
 
     Attributes:
         steps: environment steps, all rows together.
+        longest: how many times as many it takes at most, where the best policy is not good enough.
+        good_enough: strict success of the best policy after which no more than `steps` are taken.
         evaluate_every: environment steps between evaluations and checkpoints, after which all rows
             begin new trajectories; best a multiple of their steps.
         evaluation_goals: goals in each evaluation.
@@ -33,6 +35,8 @@ class ExpertCfg:
     """
 
     steps: int = 220_000
+    longest: float = 1.0
+    good_enough: float = 0.95
     evaluate_every: int = 19_200
     evaluation_goals: int = 64
     updates_per_step: int = 4
@@ -52,7 +56,9 @@ class ExpertCfg:
             *("steps", "evaluate_every", "evaluation_goals", "updates_per_step"),
             *("batch_size", "width", "buffer_size"),
         )
-        require_shares(self, "discount", "target_rate", "averaged_share")
+        require_shares(self, "discount", "target_rate", "averaged_share", "good_enough")
+        if self.longest < 1:
+            raise InvalidConfigError(f"longest is {self.longest:g}; allowed: from 1")
         if not self.averaged_share:
             raise InvalidConfigError("averaged_share is 0; allowed: above 0, to 1")
 
@@ -61,8 +67,10 @@ class ExpertCfg:
         """`evaluate_every` in whole steps of all rows, which is where evaluations happen."""
         return max(self.evaluate_every // self.env.rows, 1) * self.env.rows
 
-    @property
-    def evaluation_steps(self) -> int:
-        """Control steps that choosing the checkpoint takes, in nominal and disturbed scenes."""
-        evaluations = -(-self.steps // self.evaluation_period)
+    def evaluation_steps(self, steps: int) -> int:
+        """Control steps that choosing among the checkpoints of so many steps takes.
+
+        Half of them are in nominal scenes, half in disturbed ones.
+        """
+        evaluations = -(-steps // self.evaluation_period)
         return evaluations * 2 * self.evaluation_goals * self.env.horizon

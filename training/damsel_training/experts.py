@@ -36,7 +36,7 @@ from damsel_training.files import written_whole
 from damsel_training.metrics import Board
 from damsel_training.sac_state import SacState
 
-__all__ = ["train_expert"]
+__all__ = ["steps_taken", "train_expert"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int, str], None]
@@ -64,7 +64,7 @@ def train_expert(
     home.mkdir(parents=True, exist_ok=True)
     done = home / DONE
     if done.exists():
-        return _best_of(done)
+        return _record(done)[0]
     rng = np.random.default_rng(seed)
     env = ExpertEnv(family, cfg.env, rng)
     model = SAC(
@@ -88,12 +88,13 @@ def train_expert(
     resume(training, training.checkpoint)
     with Board(home / "tensorboard", model.num_timesteps) as training.board:
         try:
-            model.learn(
-                cfg.steps - model.num_timesteps,
-                training,
-                reset_num_timesteps=False,
-                log_interval=cfg.steps,  # in episodes, so never: what is logged is for the board
-            )
+            while (left := training.end - model.num_timesteps) > 0:
+                model.learn(
+                    left,
+                    training,
+                    reset_num_timesteps=False,
+                    log_interval=left,  # in episodes, so never: what is logged is for the board
+                )
         except ValueError:
             training.refuse_divergence()  # torch draws from no distribution that is not finite
             raise
@@ -104,9 +105,19 @@ def train_expert(
     return training.best
 
 
-def _best_of(done: Path) -> ExpertScore:
+def steps_taken(folder: Path, family: str) -> int:
+    """Environment steps that a family's expert in `folder` was trained for.
+
+    Raises:
+        InvalidDatasetError: its record cannot be read.
+    """
+    return _record(folder / family / DONE)[1]
+
+
+def _record(done: Path) -> tuple[ExpertScore, int]:
     try:
-        return ExpertScore(**json.loads(done.read_text(encoding="utf-8"))["best"])
+        record = json.loads(done.read_text(encoding="utf-8"))
+        return ExpertScore(**record["best"]), int(record["steps"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidDatasetError(
             f"{done} is not the record of a trained expert ({error}); delete {done.parent} to "
@@ -135,6 +146,20 @@ class _Training(BaseCallback):
             state.actor, avg_fn=partial(_power_average, share=cfg.averaged_share)
         )
         self._history: list[dict[str, float]] = []
+
+    @property
+    def end(self) -> int:
+        """After how many steps the training ends, as far as it can be told now.
+
+        Where the best policy is not good enough then, it goes on to the next evaluation.
+        """
+        cfg, evaluated = self._cfg, self._evaluated
+        if evaluated < cfg.steps:
+            return cfg.steps
+        enough = self.best.strict_success >= cfg.good_enough
+        if enough or evaluated >= cfg.longest * cfg.steps:
+            return evaluated
+        return (evaluated // cfg.evaluation_period + 1) * cfg.evaluation_period
 
     @property
     def best(self) -> ExpertScore:
@@ -184,6 +209,7 @@ class _Training(BaseCallback):
         self.refuse_divergence()
         if self._state.steps > self._evaluated:
             self._evaluate()
+            self._state.begin_trajectories()
 
     @property
     def _evaluated(self) -> int:
@@ -209,7 +235,7 @@ class _Training(BaseCallback):
         )
         self._progress(
             steps,
-            self._cfg.steps,
+            self.end,
             f"success {score.success:.0%}, strict {score.strict_success:.0%}, "
             f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
             f"{score.disturbed_force:.0f} N",

@@ -137,16 +137,15 @@ def test_steps_that_choose_checkpoints_of_experts_are_counted(smoke_run: SmokeRu
     total = 0
     for family, expert in cfg.experts.items():
         scores = json.loads((folder.experts / family / "scores.json").read_text())
-        steps = int(scores[-1]["steps"])
-        assert expert.evaluation_steps(steps) == len(scores) * 2 * 8 * 100
-        total += steps + expert.evaluation_steps(steps)
+        assert expert.evaluation_steps == len(scores) * 2 * 8 * 100
+        total += expert.steps + expert.evaluation_steps
     assert expert_steps(cfg, folder) == total
 
 
-def test_the_quick_preset_evaluates_its_experts_for_435200_steps_at_least() -> None:
+def test_the_quick_preset_evaluates_its_experts_for_435200_steps() -> None:
     experts = PRESETS["quick"].experts
     assert isinstance(experts, dict)
-    assert sum(expert.evaluation_steps(expert.steps) for expert in experts.values()) == 435_200
+    assert sum(expert.evaluation_steps for expert in experts.values()) == 435_200
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.expert_policy import Expert
 from damsel_training.expert_score import ExpertScore
-from damsel_training.experts import _power_average, steps_taken, train_expert
+from damsel_training.experts import _power_average, train_expert
 
 CFG = ExpertCfg(
     steps=960,
@@ -79,21 +79,13 @@ def test_a_killed_training_ends_as_one_that_was_not(whole: Path, tmp_path: Path,
 
 
 @pytest.mark.slow
-def test_an_expert_that_is_not_good_enough_trains_on(tmp_path: Path) -> None:
-    longer = dataclasses.replace(CFG, longest=1.5)
-    _train(tmp_path / "whole", cfg=longer)
-    _train_and_be_killed(tmp_path / "killed", 1280, longer)
-    _train(tmp_path / "killed", cfg=longer)
+def test_an_average_survives_a_kill_and_is_another_expert(whole: Path, tmp_path: Path) -> None:
+    averaged = dataclasses.replace(CFG, averaged_share=0.5)
+    _train(tmp_path / "whole", cfg=averaged)
+    _train_and_be_killed(tmp_path / "killed", 640, averaged)
+    _train(tmp_path / "killed", cfg=averaged)
     assert torch.equal(_weights(tmp_path / "whole"), _weights(tmp_path / "killed"))
-    rows = json.loads((tmp_path / "killed" / "door" / "scores.json").read_text())
-    assert [row["steps"] for row in rows] == [320, 640, 960, 1280, 1600]
-    assert steps_taken(tmp_path / "killed", "door") == 1600
-
-
-@pytest.mark.slow
-def test_an_expert_that_is_good_enough_does_not(tmp_path: Path) -> None:
-    _train(tmp_path, cfg=dataclasses.replace(CFG, longest=1.5, good_enough=0.0))
-    assert steps_taken(tmp_path, "door") == CFG.steps
+    assert not torch.equal(_weights(tmp_path / "whole"), _weights(whole))
 
 
 def test_the_average_spans_the_last_part_of_the_training() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from damsel.errors import InvalidConfigError
 from damsel_training.bounds import require_counts, require_shares
 from damsel_training.expert_env import ExpertEnvCfg
 
@@ -17,8 +16,6 @@ class ExpertCfg:
 
     Attributes:
         steps: environment steps, all rows together.
-        longest: how many times as many it takes at most, where the best policy is not good enough.
-        good_enough: strict success of the best policy after which no more than `steps` are taken.
         evaluate_every: environment steps between evaluations and checkpoints, after which all rows
             begin new trajectories; best a multiple of their steps.
         evaluation_goals: goals in each evaluation.
@@ -28,15 +25,13 @@ class ExpertCfg:
         discount: gamma.
         target_rate: tau of the target networks.
         averaged_share: roughly the last part of the training so far that the policy's weights are
-            averaged over.
+            averaged over; 0 takes the last ones.
         width: units in each of two hidden layers.
         buffer_size: transitions kept.
         env: environment and shaped reward.
     """
 
     steps: int = 220_000
-    longest: float = 1.0
-    good_enough: float = 0.95
     evaluate_every: int = 19_200
     evaluation_goals: int = 64
     updates_per_step: int = 4
@@ -44,7 +39,7 @@ class ExpertCfg:
     learning_rate: float = 1e-3
     discount: float = 0.97
     target_rate: float = 0.01
-    averaged_share: float = 0.2
+    averaged_share: float = 0.0
     width: int = 128
     buffer_size: int = 300_000
     env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
@@ -56,21 +51,15 @@ class ExpertCfg:
             *("steps", "evaluate_every", "evaluation_goals", "updates_per_step"),
             *("batch_size", "width", "buffer_size"),
         )
-        require_shares(self, "discount", "target_rate", "averaged_share", "good_enough")
-        if self.longest < 1:
-            raise InvalidConfigError(f"longest is {self.longest:g}; allowed: from 1")
-        if not self.averaged_share:
-            raise InvalidConfigError("averaged_share is 0; allowed: above 0, to 1")
+        require_shares(self, "discount", "target_rate", "averaged_share")
 
     @property
     def evaluation_period(self) -> int:
         """`evaluate_every` in whole steps of all rows, which is where evaluations happen."""
         return max(self.evaluate_every // self.env.rows, 1) * self.env.rows
 
-    def evaluation_steps(self, steps: int) -> int:
-        """Control steps that choosing among the checkpoints of so many steps takes.
-
-        Half of them are in nominal scenes, half in disturbed ones.
-        """
-        evaluations = -(-steps // self.evaluation_period)
+    @property
+    def evaluation_steps(self) -> int:
+        """Control steps that choosing the checkpoint takes, in nominal and disturbed scenes."""
+        evaluations = -(-self.steps // self.evaluation_period)
         return evaluations * 2 * self.evaluation_goals * self.env.horizon

@@ -1,7 +1,7 @@
 """Line 1 of Algorithm 1: one goal-conditioned SAC expert per family.
 
-Stable-Baselines3 learns; this module feeds it the batched simulation, averages the policy's weights
-as it goes, measures the deterministic average on fixed goals, and keeps the best one. It can be
+Stable-Baselines3 learns; this module feeds it the batched simulation, measures the deterministic
+policy, or the average of its weights, on fixed goals as it goes, and keeps the best one. It can be
 interrupted at any time, and then ends as if it had not been: see `damsel_training.sac_state`.
 """
 
@@ -36,7 +36,7 @@ from damsel_training.files import written_whole
 from damsel_training.metrics import Board
 from damsel_training.sac_state import SacState
 
-__all__ = ["steps_taken", "train_expert"]
+__all__ = ["train_expert"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int, str], None]
@@ -64,7 +64,7 @@ def train_expert(
     home.mkdir(parents=True, exist_ok=True)
     done = home / DONE
     if done.exists():
-        return _record(done)[0]
+        return _best_of(done)
     rng = np.random.default_rng(seed)
     env = ExpertEnv(family, cfg.env, rng)
     model = SAC(
@@ -88,13 +88,12 @@ def train_expert(
     resume(training, training.checkpoint)
     with Board(home / "tensorboard", model.num_timesteps) as training.board:
         try:
-            while (left := training.end - model.num_timesteps) > 0:
-                model.learn(
-                    left,
-                    training,
-                    reset_num_timesteps=False,
-                    log_interval=left,  # in episodes, so never: what is logged is for the board
-                )
+            model.learn(
+                cfg.steps - model.num_timesteps,
+                training,
+                reset_num_timesteps=False,
+                log_interval=cfg.steps,  # in episodes, so never: what is logged is for the board
+            )
         except ValueError:
             training.refuse_divergence()  # torch draws from no distribution that is not finite
             raise
@@ -105,19 +104,9 @@ def train_expert(
     return training.best
 
 
-def steps_taken(folder: Path, family: str) -> int:
-    """Environment steps that a family's expert in `folder` was trained for.
-
-    Raises:
-        InvalidDatasetError: its record cannot be read.
-    """
-    return _record(folder / family / DONE)[1]
-
-
-def _record(done: Path) -> tuple[ExpertScore, int]:
+def _best_of(done: Path) -> ExpertScore:
     try:
-        record = json.loads(done.read_text(encoding="utf-8"))
-        return ExpertScore(**record["best"]), int(record["steps"])
+        return ExpertScore(**json.loads(done.read_text(encoding="utf-8"))["best"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidDatasetError(
             f"{done} is not the record of a trained expert ({error}); delete {done.parent} to "
@@ -142,24 +131,12 @@ class _Training(BaseCallback):
         self.checkpoint = self._home / "checkpoint.pt"
         self._family, self._cfg, self._folder, self._progress = family, cfg, folder, progress
         self._state = state
-        self._average = AveragedModel(
-            state.actor, avg_fn=partial(_power_average, share=cfg.averaged_share)
+        self._average = (
+            AveragedModel(state.actor, avg_fn=partial(_power_average, share=cfg.averaged_share))
+            if cfg.averaged_share
+            else None
         )
         self._history: list[dict[str, float]] = []
-
-    @property
-    def end(self) -> int:
-        """After how many steps the training ends, as far as it can be told now.
-
-        Where the best policy is not good enough then, it goes on to the next evaluation.
-        """
-        cfg, evaluated = self._cfg, self._evaluated
-        if evaluated < cfg.steps:
-            return cfg.steps
-        enough = self.best.strict_success >= cfg.good_enough
-        if enough or evaluated >= cfg.longest * cfg.steps:
-            return evaluated
-        return (evaluated // cfg.evaluation_period + 1) * cfg.evaluation_period
 
     @property
     def best(self) -> ExpertScore:
@@ -170,14 +147,15 @@ class _Training(BaseCallback):
         """All that the rest of the training depends on."""
         return {
             "sac": self._state.state_dict(),
-            "average": self._average.state_dict(),
+            "average": self._average.state_dict() if self._average else None,
             "history": self._history,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on exactly as the training that `state` was taken from would have."""
         self._state.load_state_dict(state["sac"])
-        self._average.load_state_dict(state["average"])
+        if self._average:
+            self._average.load_state_dict(state["average"])
         self._history = state["history"]
 
     def refuse_divergence(self) -> None:
@@ -195,7 +173,8 @@ class _Training(BaseCallback):
             )
 
     def _on_step(self) -> bool:
-        self._average.update_parameters(self._state.actor)
+        if self._average:
+            self._average.update_parameters(self._state.actor)
         return True
 
     def _on_rollout_start(self) -> None:
@@ -209,7 +188,6 @@ class _Training(BaseCallback):
         self.refuse_divergence()
         if self._state.steps > self._evaluated:
             self._evaluate()
-            self._state.begin_trajectories()
 
     @property
     def _evaluated(self) -> int:
@@ -217,7 +195,8 @@ class _Training(BaseCallback):
 
     def _evaluate(self) -> None:
         steps = self._state.steps
-        expert = Expert(self._family, self._average.module.state_dict())
+        actor = self._average.module if self._average else self._state.actor
+        expert = Expert(self._family, actor.state_dict())
         score = evaluate_expert(expert, self._cfg)
         if score.merit >= self.best.merit:
             expert.save(self._folder)
@@ -235,7 +214,7 @@ class _Training(BaseCallback):
         )
         self._progress(
             steps,
-            self.end,
+            self._cfg.steps,
             f"success {score.success:.0%}, strict {score.strict_success:.0%}, "
             f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
             f"{score.disturbed_force:.0f} N",

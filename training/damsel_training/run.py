@@ -150,9 +150,9 @@ PRESETS: dict[str, RunCfg] = {
         "quick",
         experts={
             # Noise makes hooks gentler, but keeps pushes from ever becoming exact.
-            "push": ExpertCfg(steps=300_000, longest=2.0),
-            "door": ExpertCfg(steps=160_000, longest=2.0, env=_NOISY),
-            "drawer": ExpertCfg(steps=160_000, longest=2.0, env=_NOISY),
+            "push": ExpertCfg(steps=300_000),
+            "door": ExpertCfg(steps=160_000, env=_NOISY),
+            "drawer": ExpertCfg(steps=160_000, env=_NOISY),
         },
         damsel=DamselCfg(iterations=24),
     ),

@@ -67,7 +67,7 @@ def _train_expert(job: _ExpertJob, tell: Tell) -> None:
         job.cfg,
         job.folder.parent,
         job.seed,
-        lambda done, _end, note: tell((min(done, job.cfg.steps), note)),
+        lambda done, total, note: tell((min(done, total), note)),
     )
     steps = job.cfg.steps
     tell(

@@ -18,7 +18,6 @@ from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_policy import Expert
 from damsel_training.expert_score import evaluate_expert
-from damsel_training.experts import steps_taken
 from damsel_training.files import written_whole
 from damsel_training.hindsight_practice import practise
 from damsel_training.progress import Progress
@@ -180,10 +179,7 @@ def own_experts(cfg: RunCfg, folder: RunFolder) -> dict[str, ExpertPolicy]:
 def expert_steps(cfg: RunCfg, folder: RunFolder) -> int:
     """Control steps of simulation that a run's experts took: learning and choosing checkpoints."""
     if not isinstance(cfg.experts, TaskExpertsCfg):
-        taken = {family: steps_taken(folder.experts, family) for family in cfg.experts}
-        return sum(
-            steps + cfg.experts[family].evaluation_steps(steps) for family, steps in taken.items()
-        )
+        return sum(expert.steps + expert.evaluation_steps for expert in cfg.experts.values())
     distillation, practice = cfg.experts.distillation, cfg.experts.practice
     total = 0
     for family in FAMILIES:

@@ -17,6 +17,6 @@ def test_ctrl_c_before_the_robot_is_heard_is_one_line(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(server, "_robot", interrupted)
-    ports = ["--state-port", "47301", "--command-port", "47302", "--operator-port", "47303"]
+    ports = ["--state-port", "27301", "--command-port", "27302", "--operator-port", "27303"]
     assert server.main(["--robot", "topics", *ports]) == 0
     assert capsys.readouterr().err == "damsel_intera.server: stopped before it served\n"

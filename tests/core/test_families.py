@@ -61,6 +61,19 @@ def test_range_in_words() -> None:
     assert FAMILIES["drawer"].goal_range == "opening in (0, 0.15] m"
 
 
+@pytest.mark.parametrize("its_family", FAMILIES.values(), ids=FAMILIES)
+def test_the_strict_reward_is_just_enough_for_the_farthest_goal(its_family: Family) -> None:
+    goals = np.random.default_rng(0).uniform(
+        its_family.low, its_family.high, (1000, its_family.goal_dim)
+    )
+    lengths = np.maximum(np.linalg.norm(goals, axis=1), its_family.success_threshold)
+    distances = (1.0 - its_family.strict_reward) * lengths
+    assert (distances <= its_family.strict_threshold).all()
+    farthest = np.linalg.norm(its_family.high)
+    distance = (1.0 - its_family.strict_reward) * farthest
+    assert distance == pytest.approx(its_family.strict_threshold)
+
+
 def test_rest_tolerance_of_the_door_is_the_same_movement_at_its_handle() -> None:
     tolerance = FAMILIES["door"].rest_tolerance
     moved = scene.door_handle_position(np.array(tolerance)) - scene.door_handle_position(

@@ -54,6 +54,8 @@ class Expert:
             for name in (*hidden, "mu")
             for part in ("weight", "bias")
         }
+        parameters = list(self._weights.values())
+        self._layers = list(zip(parameters[::2], parameters[1::2], strict=True))
 
     def save(self, folder: Path) -> None:
         """Write it as the best policy of its family, all of it or nothing.
@@ -94,8 +96,7 @@ class Expert:
     def __call__(self, observation: Array, goal: Array) -> Array:
         """Actions (n, 3) in [-1, 1] for observations (n, 12) and goals (n, goal_dim)."""
         values = torch.as_tensor(expert_observation(self.family, observation, goal))
-        parameters = list(self._weights.values())
-        *hidden, last = zip(parameters[::2], parameters[1::2], strict=True)
+        *hidden, last = self._layers
         for weight, bias in hidden:
             values = functional.relu(functional.linear(values, weight, bias))
         action: Array = torch.tanh(functional.linear(values, *last)).double().numpy()

@@ -61,7 +61,7 @@ def test_range_in_words() -> None:
     assert FAMILIES["drawer"].goal_range == "opening in (0, 0.15] m"
 
 
-@pytest.mark.parametrize("its_family", FAMILIES.values(), ids=FAMILIES)
+@every_family
 def test_the_strict_reward_is_just_enough_for_the_farthest_goal(its_family: Family) -> None:
     goals = np.random.default_rng(0).uniform(
         its_family.low, its_family.high, (1000, its_family.goal_dim)

@@ -17,7 +17,7 @@ export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-adapt: setup-run ## adapt to a hidden task in simulation: make adapt [FAMILY=push GOAL=0.17,-0.04]
+adapt: setup-run ## adapt to a hidden task in simulation: make adapt [FAMILY=push [GOAL=0.17,-0.04]]
 	@$(BIN)/damsel-adapt $(if $(FAMILY),--family='$(FAMILY)') $(if $(GOAL),--goal='$(GOAL)') $(ARGS)
 
 rehearse: setup-run ## the same as adapt, through a virtual Sawyer, ROS 1 and the Intera server

@@ -24,8 +24,12 @@ from launch_ros.substitutions import FindPackageShare
 
 _OPTIONS = {
     "robot": ("sim", "The arm: sim or sawyer."),
-    "family": ("door", "Family of the hidden task: push, door or drawer."),
-    "goal": ("0.62", "Hidden goal, such as 0.62 for door or 0.17,-0.04 for push."),
+    "family": ("", "Family of the hidden task: push, door or drawer; empty for door."),
+    "goal": (
+        "",
+        "Hidden goal, such as 0.62 for door or 0.17,-0.04 for push; empty for one drawn at random "
+        "from the family's range (0.62 without family).",
+    ),
     "bundle": ("", "Model bundle; empty for that of the parameter files, or models/default."),
     "iterations": ("4", "Adaptation trajectories at most."),
     "json": ("", "File for the result; empty for none."),

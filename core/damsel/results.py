@@ -44,6 +44,7 @@ class AdaptationResult:
 
     Attributes:
         family_true: Family of the hidden task.
+        goal: The hidden goal, in the family's unit.
         family_inferred: The family that the robot chose.
         probe_returns: Sum of the rewards of each family's probe.
         trajectories: What was rolled out, in order: the probes first.
@@ -56,6 +57,7 @@ class AdaptationResult:
     """
 
     family_true: str
+    goal: tuple[float, ...]
     family_inferred: str
     probe_returns: Mapping[str, float]
     trajectories: Sequence[TrajectoryResult]
@@ -90,6 +92,7 @@ class AdaptationResult:
         final_distance = trajectories[-1].final_distance
         return cls(
             family_true=task.family,
+            goal=task.goal,
             family_inferred=family_inferred,
             probe_returns={one.family: one.return_sum for one in trajectories if _is_probe(one)},
             trajectories=tuple(trajectories),
@@ -108,6 +111,7 @@ class AdaptationResult:
         """
         record: dict[str, Any] = {
             "family_true": self.family_true,
+            "goal": list(self.goal),
             "family_inferred": self.family_inferred,
             "probe_returns": {name: _finite(value) for name, value in self.probe_returns.items()},
             "trajectories": [
@@ -149,11 +153,12 @@ class AdaptationResult:
 
     def _verdict(self) -> str:
         its_family = family(self.family_true)
+        task = f"{self.family_true} {','.join(f'{number:.4g}' for number in self.goal)}"
         verdict = "solved" if self.success else "NOT solved"
         if self.strict_success:
             verdict = "solved, strictly"
         return (
-            f"{verdict}: the hidden task was {self.family_true}, and the last trajectory ended "
+            f"{verdict}: the hidden task was {task}, and the last trajectory ended "
             f"{self.final_distance:.4f} {its_family.unit} from the goal "
             f"(allowed: {its_family.success_threshold:g}, "
             f"strictly: {its_family.strict_threshold:g})"

@@ -38,6 +38,7 @@ def test_the_record_has_exactly_the_documented_fields() -> None:
     record = result(peak_contact_force=17.5).to_json()
     assert record == {
         "family_true": "door",
+        "goal": [0.62],
         "family_inferred": "door",
         "probe_returns": {"push": 0.0, "door": 41.25, "drawer": 0.0},
         "trajectories": [
@@ -102,7 +103,7 @@ adaptation    return  final distance
 trajectory 1    7.50      0.2500 rad
 trajectory 2   88.12      0.0625 rad
 
-solved: the hidden task was door, and the last trajectory ended 0.0625 rad from the goal \
+solved: the hidden task was door 0.62, and the last trajectory ended 0.0625 rad from the goal \
 (allowed: 0.1, strictly: 0.05)"""
     )
 

@@ -34,7 +34,7 @@ BAD_INPUT = {
     "goal no number": (["--family", "door", "--goal", "wide"], "wide"),
     "goal not finite": (["--family", "door", "--goal", "nan"], "nan"),
     "goal without family": (["--goal", "0.3"], "--family is missing"),
-    "family without goal": (["--family", "door"], "--goal is missing"),
+    "unknown family, no goal": (["--family", "lift"], "unknown family 'lift'"),
     "no iterations": (["--iterations", "0"], "--iterations is 0; allowed: 1 to 100"),
     "too many iterations": (["--iterations", "101"], "--iterations is 101; allowed: 1 to 100"),
     "iterations no number": (["--iterations", "few"], "invalid int value: 'few'"),
@@ -115,6 +115,18 @@ def test_there_is_a_task_when_none_is_named(long_bundle: Path) -> None:
     assert parse_options(["--bundle", str(long_bundle)]).task == DEFAULT_TASK
 
 
+@pytest.mark.parametrize("goal", [[], ["--goal", ""]], ids=["absent", "empty"])
+def test_a_family_without_goal_hides_another_goal_each_time(
+    goal: list[str], long_bundle: Path
+) -> None:
+    tasks = {
+        parse_options(["--bundle", str(long_bundle), "--family", "push", *goal]).task
+        for _ in range(3)
+    }
+    assert len(tasks) == 3
+    assert {task.family for task in tasks} == {"push"}
+
+
 def test_a_run_prints_its_progress_and_a_table_and_writes_json(
     tmp_path: Path, long_bundle: Path
 ) -> None:
@@ -131,8 +143,9 @@ def test_a_run_prints_its_progress_and_a_table_and_writes_json(
         "probe drawer",
     ]
     assert lines[3].startswith("adapt 1 (")
-    assert "olved: the hidden task was door" in lines[-1]
-    assert json.loads(file.read_text(encoding="utf-8"))["steps"] == 400
+    assert "olved: the hidden task was door 0.62" in lines[-1]
+    record = json.loads(file.read_text(encoding="utf-8"))
+    assert (record["goal"], record["steps"]) == ([0.62], 400)
 
 
 def started(long_bundle: Path, *options: str) -> subprocess.Popen[str]:

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from damsel.bundle import Bundle
 from damsel.cli import OneLineParser
 from damsel.errors import InvalidConfigError, brief
 from damsel.families import FAMILIES
-from damsel.tasks import Task, parse_goal
+from damsel.tasks import Task, parse_goal, sample_tasks
 from damsel_ros.adapt_run import MAX_ITERATIONS
 from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.bundle_path import default_bundle
@@ -23,7 +25,7 @@ from damsel_ros.robot_loop import Mode
 __all__ = ["DEFAULT_TASK", "Options", "parse_options"]
 
 DEFAULT_TASK = Task("door", (0.62,))
-"""The hidden task when none is named."""
+"""The hidden task when neither family nor goal is named."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,11 @@ def _parser() -> OneLineParser:
     parser.add_argument(
         "--family", help=f"family of the hidden task: {', '.join(FAMILIES)} (default: door)"
     )
-    parser.add_argument("--goal", help="hidden goal, such as 0.62 for door or 0.17,-0.04 for push")
+    parser.add_argument(
+        "--goal",
+        help="hidden goal, such as 0.62 for door or 0.17,-0.04 for push (default: one drawn at "
+        "random from the family's range; 0.62 without --family)",
+    )
     parser.add_argument(
         "--bundle",
         default="",
@@ -163,12 +169,14 @@ def _parser() -> OneLineParser:
 
 
 def _task(family: str | None, goal: str | None) -> Task:
-    if family is None and goal is None:
-        return DEFAULT_TASK
-    if family is None or goal is None:
-        missing, there = ("--family", "--goal") if family is None else ("--goal", "--family")
-        raise InvalidConfigError(f"{missing} is missing; allowed: both or neither with {there}")
-    return parse_goal(family, goal)
+    # An empty text stands for the default here as well.
+    if family and goal:
+        return parse_goal(family, goal)
+    if family:
+        return sample_tasks(family, 1, np.random.default_rng())[0]
+    if goal:
+        raise InvalidConfigError(f"--family is missing; allowed with --goal: {', '.join(FAMILIES)}")
+    return DEFAULT_TASK
 
 
 def _check_writable(path: Path) -> None:

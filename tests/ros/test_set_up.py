@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from damsel.errors import InvalidConfigError, RobotError
-from damsel_ros import record_cli, rehearse_cli
+from damsel_ros import processes, record_cli, rehearse_cli
 from damsel_ros.parameter_file import check_parameter_file
 from damsel_ros.preflight_cli import preflight
 
@@ -139,3 +139,15 @@ def test_a_rehearsal_gets_a_domain_of_its_own(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(rehearse_cli, "run", run)
     assert rehearse_cli.rehearse([]) == 0
     assert seen[0] is not None
+
+
+@pytest.mark.usefixtures("no_domain")
+def test_a_rehearsal_that_finds_no_free_domain_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(rehearse_cli, "missing_ros1", lambda: "")
+    monkeypatch.setattr(processes, "_DOMAIN_IDS", ())
+    assert rehearse_cli.rehearse([]) == 1
+    assert capsys.readouterr().err == (
+        "damsel-rehearse: error: every DDS domain id is in use on this machine; set ROS_DOMAIN_ID\n"
+    )

@@ -59,15 +59,17 @@ def rehearse(argv: Sequence[str]) -> int:
     missing = missing_ros1()
     if missing:
         return _fail(missing)
-    # Nobody else's cameras and nodes take part in a rehearsal.
-    hide_in_own_domain()
-    with tempfile.TemporaryDirectory(prefix="damsel-rehearsal-") as folder:
-        try:
-            with Rehearsal(Path(folder)) as rehearsal:
-                rehearsal.start(arm=arm)
-                return program([*argv, "--robot", "sawyer"], surroundings_of(rehearsal), PROGRAM)
-        except InteraError as error:
-            return _fail(str(error))
+    try:
+        # Nobody else's cameras and nodes take part in a rehearsal.
+        hide_in_own_domain()
+        with (
+            tempfile.TemporaryDirectory(prefix="damsel-rehearsal-") as folder,
+            Rehearsal(Path(folder)) as rehearsal,
+        ):
+            rehearsal.start(arm=arm)
+            return program([*argv, "--robot", "sawyer"], surroundings_of(rehearsal), PROGRAM)
+    except (DamselError, InteraError, OSError) as error:  # OSError: no room for temporary files
+        return _fail(str(error))
 
 
 def surroundings_of(rehearsal: Rehearsal) -> Surroundings:

@@ -13,6 +13,8 @@ import pytest
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.task import Future
+from std_srvs.srv import Trigger
 
 from damsel.calibration import OBJECT_NAMES
 from damsel.errors import RobotError
@@ -147,6 +149,7 @@ def test_an_object_that_is_not_back_is_named_and_the_person_asked_again(team: Te
 
 
 def test_nobody_there_ends_the_run_in_one_line(team: Team) -> None:
+    team.attendant.enable(team.operator.poll, 20.0)
     team.eyes.positions = None
     with pytest.raises(RobotError) as error:
         team.operator.adapt(1, lambda *_: None)
@@ -156,6 +159,15 @@ def test_nobody_there_ends_the_run_in_one_line(team: Team) -> None:
     )
     assert "\n" not in str(error.value)
     assert any("no pose of the block" in line for line in team.said)
+
+
+def test_an_arm_that_was_left_enabled_does_not_move_until_somebody_enables_it(
+    team: Team, watcher: Watcher
+) -> None:
+    watcher.wait_until(lambda: watcher.health("robot").startswith("nobody has enabled"), 3.0)
+    with pytest.raises(RobotError, match="nobody has enabled the arm since the robot node"):
+        team.operator.adapt(1, lambda *_: None)
+    assert team.server.travel_rad(0.3) == 0.0
 
 
 def test_an_arm_that_is_not_enabled_refuses_the_run_and_says_so(
@@ -235,12 +247,20 @@ def test_without_a_terminal_the_operator_waits_until_somebody_has_enabled_the_ar
     with os.fdopen(read) as nobody:
         attendant = Attendant(team.operator.node, TerminalPerson(said.append, nobody))
         polled: list[float] = []
+        enable = team.operator.node.create_client(Trigger, "robot/enable")
+        called: list[Future] = []
 
         def poll() -> None:
             team.operator.poll()
             polled.append(time.monotonic())
-            if polled[-1] - polled[0] > 2.5:
+            if (
+                polled[-1] - polled[0] > 1.5
+                and team.server.state.hold_reason is HoldReason.DISABLED
+            ):
+                # Motors that are on are not yet somebody's word.
                 team.server.change(enabled=True, hold_reason=HoldReason.NO_CONTROLLER)
+            if polled[-1] - polled[0] > 2.5 and not called:
+                called.append(enable.call_async(Trigger.Request()))
 
         attendant.enable(poll, 5.0)
     os.close(write)

@@ -126,3 +126,20 @@ def test_a_process_without_any_input_has_nobody_at_it(monkeypatch: pytest.Monkey
     assert not person.present
     person.ask("the objects go back")
     assert not person.has_agreed()
+
+
+def test_a_line_without_enter_keeps_nobody_waiting(terminal: tuple[int, TextIO]) -> None:
+    keys, stdin = terminal
+    said: list[str] = []
+    person = TerminalPerson(said.append, stdin)
+    person.ask("the objects go back")
+    typed(keys, b"y\x04")  # Ctrl-D hands on what was typed so far
+    began_s = time.monotonic()
+    assert not person.has_agreed()
+    assert time.monotonic() - began_s < 1.0
+    assert person.present
+    press(keys)
+    assert not person.has_agreed()
+    assert "not taken for a yes" in said[1]
+    press(keys)
+    assert person.has_agreed()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rclpy.node import Node
 
 from damsel.errors import InvalidConfigError, RobotError
 from damsel_ros import processes, record_cli, rehearse_cli
@@ -151,3 +152,20 @@ def test_a_rehearsal_that_finds_no_free_domain_says_so(
     assert capsys.readouterr().err == (
         "damsel-rehearse: error: every DDS domain id is in use on this machine; set ROS_DOMAIN_ID\n"
     )
+
+
+@pytest.mark.usefixtures("domain_id")
+def test_an_excitation_moves_no_robot_that_is_there_already(tmp_path: Path) -> None:
+    other = Node("robot", namespace="/damsel")
+    output = tmp_path / "r.mcap"
+    done = subprocess.run(
+        [sys.executable, "-m", "damsel_ros.record_cli", str(output), "--excite"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    other.destroy_node()
+    assert done.returncode == 1
+    assert "a robot node is in /damsel of this DDS domain already" in done.stderr
+    assert not output.exists()

@@ -17,7 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED
-from damsel.errors import DamselError, RobotError
+from damsel.errors import DamselError, RobotError, brief
 from damsel.results import AdaptationResult, write_json
 from damsel_msgs.msg import TrajectoryRecord
 from damsel_ros.adapt_options import Options, parse_options
@@ -107,13 +107,19 @@ def run(
         return EXIT_INTERRUPTED
     except (DamselError, OSError) as error:  # OSError: nobody reads what is printed, or a full disk
         return _fail(error, EXIT_FAILED, program)
+    problems: list[Exception] = []
     try:
         if options.json is not None:
             write_json(result, options.json)
+    except OSError as error:
+        what = f"--json {brief(str(options.json))} cannot be written: {error.strerror}"
+        problems.append(DamselError(what))
+    try:
+        # All that is left of the run, should there be no file.
         print(f"\n{result.table()}", flush=True)
     except OSError as error:
-        return _fail(error, EXIT_FAILED, program)
-    return 0
+        problems.append(error)
+    return _fail(problems[0], EXIT_FAILED, program) if problems else 0
 
 
 def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -> AdaptationResult:
@@ -143,6 +149,8 @@ def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -
         progress = ProgressLines(sys.stdout, horizon=options.bundle.horizon)
         try:
             operator.wait_for_nodes(_START_TIMEOUT_S)
+            if options.attach:
+                operator.require_backend(options.robot, _START_TIMEOUT_S)
             # Refused while an adaptation runs, whose arm is none of this command's business.
             operator.set_task(options.task)
             if options.robot != "sim":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rclpy.node import Node
 
-from damsel.errors import RobotTimeoutError
+from damsel.errors import RobotError, RobotTimeoutError
 from damsel_ros.processes import NodeProcess, NodeProcesses
 from damsel_ros.share import config_file
 
@@ -20,6 +20,7 @@ __all__ = [
     "NAMESPACE",
     "Parameter",
     "finish_recording",
+    "require_no_nodes",
     "start_nodes",
     "start_recorder",
     "wait_for_recorder",
@@ -33,6 +34,31 @@ Parameter = str | int | float | bool
 
 _NODES = ("robot", "task", "adapt")
 _LAST_TICKS_S = 0.3
+# Others announce themselves several times a second.
+_LOOK_AROUND_S = 1.0
+
+
+def require_no_nodes(node: Node, names: Sequence[str], poll: Callable[[], None]) -> None:
+    """Look around for a moment and see that nobody has the names of the nodes to be started.
+
+    Args:
+        node: The operator's node, in their namespace.
+        names: Of the nodes.
+        poll: Lets messages arrive; may raise.
+
+    Raises:
+        RobotError: If somebody has: two robots would move.
+    """
+    end_s = time.monotonic() + _LOOK_AROUND_S
+    while time.monotonic() < end_s:
+        poll()
+    namespace = node.get_namespace()
+    there = [name for name in names if (name, namespace) in node.get_node_names_and_namespaces()]
+    if there:
+        raise RobotError(
+            f"a {there[0]} node is in {namespace} of this DDS domain already; use what runs with "
+            "--attach, stop it, or set another ROS_DOMAIN_ID"
+        )
 
 
 def start_nodes(
@@ -66,9 +92,10 @@ def start_nodes(
         The processes by name.
     """
     file = run_folder / "overrides.yaml"
-    given: dict[str, dict[str, Parameter]] = {}
+    # A file of one's own cannot make an arm out of a simulation, whose questions nobody asks.
+    given: dict[str, dict[str, Parameter]] = {"robot": {"backend": robot}}
     if mode is not None:
-        given["robot"] = {"mode": mode}
+        given["robot"]["mode"] = mode
     if bundle is not None:
         given["adapt"] = {"bundle": str(bundle.resolve())}
     for node, values in (overrides or {}).items():

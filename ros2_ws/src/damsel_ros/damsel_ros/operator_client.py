@@ -17,6 +17,7 @@ from uuid import uuid4
 from action_msgs.msg import GoalInfo, GoalStatus
 from action_msgs.srv import CancelGoal
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.srv import GetParameters
 from rclpy.action.client import ActionClient
 from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
@@ -31,6 +32,7 @@ from damsel_msgs.msg import EndEffectorCommand, TrajectoryRecord
 from damsel_msgs.srv import GetOutcome, SetTask
 from damsel_ros.acquaintance import Acquaintance
 from damsel_ros.conversions import ADAPT_DIAGNOSTICS, ADAPTING
+from damsel_ros.nodes import require_no_nodes
 from damsel_ros.qos import STANDARD, STREAM
 
 __all__ = ["Operator", "Run"]
@@ -39,8 +41,6 @@ _POLL_S = 0.05
 _ANSWER_TIMEOUT_S = 5.0
 _CANCEL_TIMEOUT_S = 2.0
 _HEARTBEAT_TIMEOUT_S = 4.0
-# Others announce themselves several times a second.
-_LOOK_AROUND_S = 1.0
 _NODES = ("robot", "task", "adapt")
 
 
@@ -84,6 +84,7 @@ class Operator:
         self._set_task = self._node.create_client(SetTask, "set_task")
         self._get_outcome = self._node.create_client(GetOutcome, "task/get_outcome")
         self._hold = self._node.create_client(Trigger, "hold")
+        self._get_parameters = self._node.create_client(GetParameters, "robot/get_parameters")
         # The action client can cancel no goal before it is accepted.
         self._cancel = self._node.create_client(CancelGoal, "adapt/_action/cancel_goal")
         self._node.create_subscription(EndEffectorCommand, "applied", self._on_applied, STREAM)
@@ -140,21 +141,35 @@ class Operator:
             # A node that was killed is gone in the end.
             self._wait_until(partial(self._is_unique, name), deadline_s, several)
 
+    def require_backend(self, name: str, timeout_s: float) -> None:
+        """See that the robot node has the arm that this command was told of.
+
+        Args:
+            name: Of its backend.
+            timeout_s: How long it may take to be there.
+
+        Raises:
+            RobotTimeoutError: If it is not there within the timeout.
+            RobotError: If it has another one, whose motion may need a person's word.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        missing = f"the robot node is not there after {timeout_s:g} s"
+        self._wait_until(self._get_parameters.service_is_ready, deadline_s, missing)
+        self._wait_until(Acquaintance(self._node, "robot").is_mutual, deadline_s, missing)
+        answer = self._ask(
+            self._get_parameters, GetParameters.Request(names=["backend"]), "robot/get_parameters"
+        )
+        found = answer.values[0].string_value if answer.values else ""
+        if found != name:
+            raise RobotError(f"--robot is {name}; allowed here: {found}, as the robot node has it")
+
     def require_no_nodes(self) -> None:
         """Look around for a moment and see that nobody has the nodes' names.
 
         Raises:
             RobotError: If somebody has: two robots would move.
         """
-        end_s = time.monotonic() + _LOOK_AROUND_S
-        while time.monotonic() < end_s:
-            self._poll()
-        there = [name for name in _NODES if self._count(name) > 0]
-        if there:
-            raise RobotError(
-                f"a {there[0]} node is in {self._node.get_namespace()} of this DDS domain already; "
-                "use what runs with --attach, stop it, or set another ROS_DOMAIN_ID"
-            )
+        require_no_nodes(self._node, _NODES, self._poll)
 
     def _is_unique(self, name: str) -> bool:
         return self._count(name) < 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 from collections.abc import Callable
@@ -45,6 +46,7 @@ class TerminalPerson:
         self._stdin: TextIO | None = sys.stdin if stdin is None else stdin
         self._tell = tell
         self._question = ""
+        self._begun = b""
         self._present = self._stdin is not None and self._stdin.isatty()
 
     @property
@@ -57,6 +59,7 @@ class TerminalPerson:
         self._question = text
         while self._typed():
             self._read()
+        self._begun = b""
         how = "press Enter" if self._present else "no terminal here: call the robot node's service"
         self.tell(f"{text} [{how}]")
 
@@ -69,29 +72,35 @@ class TerminalPerson:
         if not self._typed():
             return False
         line = self._read()
+        if line is None:
+            return False
         if line.strip():
             self.tell("this is not taken for a yes; allowed: Enter alone, or Ctrl-C to end")
             self.ask(self._question)
-        return self._present and not line.strip()
+        return not line.strip()
 
     def _typed(self) -> bool:
         if self._stdin is None or not self._present:
             return False
         return bool(select.select([self._stdin], [], [], 0.0)[0])
 
-    def _read(self) -> str:
-        """What was typed; the end of the terminal is nothing, and is told."""
+    def _read(self) -> str | None:
+        """What was typed up to Enter; None before that, and at the end of the terminal.
+
+        Not `readline`, which waits for an Enter that may never come after Ctrl-D.
+        """
         assert self._stdin is not None, "something was typed"
         try:
-            line = self._stdin.readline()
-        except UnicodeDecodeError:
-            return "what no text is"
+            typed = os.read(self._stdin.fileno(), 4096)
         except OSError:
-            line = ""
-        if not line:
+            typed = b""
+        if not typed:
             self._present = False
             self.tell("the terminal has ended: call the robot node's services instead")
-        return line
+            return None
+        lines, enter, begun = (self._begun + typed).rpartition(b"\n")
+        self._begun = begun
+        return lines.decode(errors="replace") if enter else None
 
 
 class StandIn:

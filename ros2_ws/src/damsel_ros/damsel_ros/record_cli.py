@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import rclpy
@@ -33,6 +34,7 @@ from damsel_ros.node_main import prepare_dds
 from damsel_ros.nodes import (
     NAMESPACE,
     finish_recording,
+    require_no_nodes,
     start_nodes,
     start_recorder,
     wait_for_recorder,
@@ -114,8 +116,18 @@ def _excite(
     with ExitStack() as stack:
         prepare_dds()
         # Cameras and operators of a physical arm are in the domain that the user has chosen.
-        if options.robot == "sim":
-            hide_in_own_domain()
+        alone = options.robot == "sim" and hide_in_own_domain()
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        stack.callback(try_shutdown)
+        node = Node("operator", namespace=NAMESPACE)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+
+        def let_arrive() -> None:
+            executor.spin_once(timeout_sec=_POLL_S)
+
+        if not alone:
+            require_no_nodes(node, ("robot",), let_arrive)
         processes = stack.enter_context(NodeProcesses())
         run_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="damsel-")))
         start_nodes(
@@ -128,15 +140,7 @@ def _excite(
             extra=surroundings.extra,
         )
         start_recorder(processes, options.output, run_folder)
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        stack.callback(try_shutdown)
-        node = Node("operator", namespace=NAMESPACE)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
         attendants: list[Attendant] = []
-
-        def let_arrive() -> None:
-            executor.spin_once(timeout_sec=_POLL_S)
 
         def poll() -> None:
             interrupt.check()
@@ -153,7 +157,7 @@ def _excite(
             exciter.wait_for_robot(poll, _START_TIMEOUT_S)
             wait_for_recorder(node, poll, _START_TIMEOUT_S)
             if options.robot != "sim":
-                attendant = Attendant(node, surroundings.person(print))
+                attendant = Attendant(node, surroundings.person(partial(print, flush=True)))
                 attendant.enable(poll, ENABLE_TIMEOUT_S)
                 attendants.append(attendant)
             exciter.run(poll, _RESET_TIMEOUT_S)

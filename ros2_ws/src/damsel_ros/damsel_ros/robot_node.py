@@ -74,6 +74,9 @@ _WATCHDOG_PERIOD_S = 0.05
 _BEAT_PERIOD_S = 0.05
 _DIAGNOSTICS_PERIOD_S = 1.0
 _LATE_TICK = 1.2  # periods
+_NOT_ENABLED = (
+    "nobody has enabled the arm since the robot node connected: call service robot/enable"
+)
 
 
 class RobotNode(OutspokenLifecycleNode):
@@ -115,6 +118,8 @@ class RobotNode(OutspokenLifecycleNode):
         steady_timer(self, _DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._joint_state_period_s = 1.0 / values["joint_state_rate_hz"]
         self._attended = self._robot if isinstance(self._robot, AttendedRobot) else None
+        # Motors that somebody has left on are no leave to move.
+        self._enabled = self._attended is None
         if self._attended is not None:
             if self._mode is Mode.LOCKSTEP:
                 raise InvalidConfigError(
@@ -134,6 +139,7 @@ class RobotNode(OutspokenLifecycleNode):
     @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Connect the backend; the arm does not move."""
+        self._enabled = self._attended is None
         self._robot.connect()
         self._loop = RobotLoop(
             self._robot,
@@ -226,6 +232,9 @@ class RobotNode(OutspokenLifecycleNode):
                 else "the robot node is not active; configure and activate it first"
             )
             return response
+        if not self._enabled and not (self._attended and self._attended.fault):
+            response.message = _NOT_ENABLED
+            return response
         self._end_reset("another reset was asked for")
         try:
             events: Sequence[RobotEvent] = loop.reset(time.monotonic())
@@ -290,6 +299,7 @@ class RobotNode(OutspokenLifecycleNode):
 
     def _on_enabled(self, reason: str) -> None:
         if self._loop is not None:
+            self._enabled = True
             self._loop.recover(reason)
             # Whoever waits for it should not wait for the next second.
             self._publish_diagnostics()
@@ -366,6 +376,8 @@ class RobotNode(OutspokenLifecycleNode):
         fault = self._attended.fault if self._attended is not None else ""
         if fault and not loop.faulted:
             return DiagnosticStatus.ERROR, fault, values
+        if not self._enabled:
+            return DiagnosticStatus.WARN, _NOT_ENABLED, values
         if loop.phase is Phase.RESETTING:
             return DiagnosticStatus.OK, loop.reason, values
         if loop.phase is not Phase.HOLDING:

@@ -48,9 +48,9 @@ def overrides(folder: Path, **options: Any) -> dict[str, Any]:
 
 
 def test_only_what_was_given_wins_over_ones_own_file(tmp_path: Path) -> None:
-    assert overrides(tmp_path) == {}
+    assert overrides(tmp_path) == {"/damsel/robot": {"ros__parameters": {"backend": "sim"}}}
     assert overrides(tmp_path, mode="realtime", bundle=tmp_path) == {
-        "/damsel/robot": {"ros__parameters": {"mode": "realtime"}},
+        "/damsel/robot": {"ros__parameters": {"backend": "sim", "mode": "realtime"}},
         "/damsel/adapt": {"ros__parameters": {"bundle": str(tmp_path)}},
     }
 

@@ -233,6 +233,9 @@ def test_requests_that_waited_while_the_node_stood_still_are_refused(
     assert not server.targets
     assert not {Operation.CLAIM, Operation.ENABLE} & set(server.operations)
     # Asked again, it is done.
+    caller.ask("enable")
+    enabled = "holding: the arm is enabled and holds"
+    watcher.wait_until(lambda: watcher.health("robot") == enabled, 20.0)
     reset = caller.ask("reset")
     watcher.wait_until(lambda: "waiting for somebody" in watcher.value("robot", "reset"), 20.0)
     count, operations = len(server.targets), len(server.operations)

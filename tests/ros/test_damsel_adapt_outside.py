@@ -105,9 +105,42 @@ def test_nodes_that_run_already_are_not_joined_by_others(
     assert done.stderr.count("\n") == 1
 
 
-def test_a_terminal_that_is_closed_stops_the_arm(long_bundle: Path) -> None:
+def test_the_arm_is_moved_only_by_who_knows_which_one_it_is(
+    start: Callable[..., dict[str, NodeProcess]], long_bundle: Path
+) -> None:
+    start()
+    done = subprocess.run(
+        [*COMMAND, "--bundle", str(long_bundle), "--attach", "--robot", "sawyer"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    says = "--robot is sawyer; allowed here: sim, as the robot node has it"
+    assert done.stderr == f"damsel-adapt: error: {says}\n"
+
+
+def test_a_result_that_cannot_be_written_is_shown_all_the_same(long_bundle: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "--bundle", str(long_bundle), "--iterations=1", "--json", "/dev/full"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "the hidden task was door 0.62" in done.stdout
+    says = "--json '/dev/full' cannot be written: No space left on device"
+    assert done.stderr == f"damsel-adapt: error: {says}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTSTP], ids=["closed", "Ctrl-Z"])
+def test_a_terminal_that_is_closed_or_told_to_wait_stops_the_arm(
+    number: signal.Signals, long_bundle: Path
+) -> None:
     process = started(long_bundle)
-    process.send_signal(signal.SIGHUP)
+    process.send_signal(number)
     _, error = process.communicate(timeout=10.0)
     assert process.returncode == 130
     assert error == "damsel-adapt: interrupted, the arm holds\n"

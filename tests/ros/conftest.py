@@ -1,6 +1,8 @@
 """Tests that need ROS 2 and the built workspace; elsewhere they are skipped, and say so.
 
-What runs nodes runs them as processes of their own, in a DDS domain of its own.
+What runs nodes runs them as processes of their own, in a DDS domain of its own. Doubles of robots
+and persons are in this process and keep time to 0.1 s, as the real ones must: a test that fails
+while the machine stood still for longer has shown nothing and is run once more.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.stalls import StallWatch
 from tests.support.tiny_bundle import write_tiny_bundle
 
 if TYPE_CHECKING:
@@ -58,10 +61,19 @@ def pytest_pycollect_makemodule(
     return None
 
 
+_WATCH = StallWatch(0.1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker("ros")
+            if item.get_closest_marker("flaky") is None:
+                item.add_marker(pytest.mark.flaky(reruns=1, condition=_WATCH.stood_still))
+
+
+def pytest_runtest_setup() -> None:
+    _WATCH.restart()
 
 
 @pytest.fixture(scope="session")

@@ -113,6 +113,9 @@ class AdaptNode(Node):
         # After every other endpoint towards the robot node, which it vouches for.
         self._robot = Acquaintance(self, "robot")
         self._ticker = steady_timer(self, _TICK_PERIOD_S, self._on_tick)
+        # The first tick comes with the first messages: whoever is known to others has ticked.
+        self._first_tick = self.create_guard_condition(self._on_tick)
+        self._first_tick.trigger()
         steady_timer(self, _DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._server = ActionServer(
             self,

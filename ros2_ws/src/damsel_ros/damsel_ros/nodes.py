@@ -11,13 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rclpy.node import Node
+from std_msgs.msg import String
 
 from damsel.errors import RobotError, RobotTimeoutError
 from damsel_ros.processes import NodeProcess, NodeProcesses
+from damsel_ros.qos import LATCHED
 from damsel_ros.share import config_file
 
 __all__ = [
     "NAMESPACE",
+    "NODES",
     "Parameter",
     "finish_recording",
     "require_no_nodes",
@@ -32,7 +35,9 @@ NAMESPACE = "/damsel"
 Parameter = str | int | float | bool
 """What an overridden parameter may be."""
 
-_NODES = ("robot", "task", "adapt")
+NODES = ("robot", "task", "adapt")
+"""Names of the nodes that a run needs."""
+
 _LAST_TICKS_S = 0.3
 # Others announce themselves several times a second.
 _LOOK_AROUND_S = 1.0
@@ -69,7 +74,7 @@ def start_nodes(
     mode: str | None = None,
     bundle: Path | None = None,
     composed: bool = False,
-    nodes: Sequence[str] = _NODES,
+    nodes: Sequence[str] = NODES,
     parameters: Sequence[Path] = (),
     overrides: Mapping[str, Mapping[str, Parameter]] | None = None,
     extra: Sequence[str] = (),
@@ -125,22 +130,35 @@ def start_recorder(processes: NodeProcesses, output: Path, run_folder: Path) -> 
     return processes.start("recorder", "damsel_ros.recorder_node", arguments)
 
 
-def wait_for_recorder(node: Node, poll: Callable[[], None], timeout_s: float) -> None:
-    """Wait until the recorder hears what there is to hear.
+def wait_for_recorder(
+    node: Node, poll: Callable[[], None], timeout_s: float, nodes: Sequence[str] = NODES
+) -> None:
+    """Wait until the recorder misses nothing of what these nodes say.
 
     Args:
         node: A node in the namespace of the nodes.
         poll: Lets time pass; may raise.
         timeout_s: How long.
+        nodes: Which nodes.
 
     Raises:
         RobotTimeoutError: If it does not within that time.
     """
+    heard: list[str] = []
+
+    def hear(message: String) -> None:
+        heard[:] = message.data.split()
+
+    subscription = node.create_subscription(String, "recorder/hears", hear, LATCHED)
     deadline_s = time.monotonic() + timeout_s
-    while not node.count_subscribers("joint_command"):
+    while not set(nodes) <= set(heard):
         if time.monotonic() > deadline_s:
-            raise RobotTimeoutError(f"the recorder is not there after {timeout_s:g} s")
+            raise RobotTimeoutError(
+                f"the recorder does not hear {', '.join(set(nodes) - set(heard))} "
+                f"after {timeout_s:g} s"
+            )
         poll()
+    node.destroy_subscription(subscription)
 
 
 def finish_recording(poll: Callable[[], None]) -> None:

@@ -32,7 +32,7 @@ from damsel_msgs.msg import EndEffectorCommand, TrajectoryRecord
 from damsel_msgs.srv import GetOutcome, SetTask
 from damsel_ros.acquaintance import Acquaintance
 from damsel_ros.conversions import ADAPT_DIAGNOSTICS, ADAPTING
-from damsel_ros.nodes import require_no_nodes
+from damsel_ros.nodes import NODES, require_no_nodes
 from damsel_ros.qos import STANDARD, STREAM
 
 __all__ = ["Operator", "Run"]
@@ -41,7 +41,6 @@ _POLL_S = 0.05
 _ANSWER_TIMEOUT_S = 5.0
 _CANCEL_TIMEOUT_S = 2.0
 _HEARTBEAT_TIMEOUT_S = 4.0
-_NODES = ("robot", "task", "adapt")
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ class Operator:
         for name, one in self._acquaintances.items():
             silent = f"the {name} node does not answer within {timeout_s:g} s"
             self._wait_until(one.is_mutual, deadline_s, silent)
-        for name in _NODES:
+        for name in NODES:
             several = (
                 f"there are several {name} nodes in {self._node.get_namespace()}; allowed: one"
             )
@@ -169,7 +168,7 @@ class Operator:
         Raises:
             RobotError: If somebody has: two robots would move.
         """
-        require_no_nodes(self._node, _NODES, self._poll)
+        require_no_nodes(self._node, NODES, self._poll)
 
     def _is_unique(self, name: str) -> bool:
         return self._count(name) < 2

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from damsel.errors import InvalidConfigError, brief
 from damsel.safe_yaml import read_yaml
-from damsel_ros.nodes import NAMESPACE
+from damsel_ros.nodes import NAMESPACE, NODES
 
 __all__ = ["check_parameter_file"]
 
-_NODES = tuple(f"{NAMESPACE}/{name}" for name in ("robot", "task", "adapt"))
+_NODES = tuple(f"{NAMESPACE}/{name}" for name in NODES)
 _PARAMETERS = "ros__parameters"
 
 

@@ -155,7 +155,7 @@ def _excite(
         exciter = Exciter(node, cfg, period_s)
         try:
             exciter.wait_for_robot(poll, _START_TIMEOUT_S)
-            wait_for_recorder(node, poll, _START_TIMEOUT_S)
+            wait_for_recorder(node, poll, _START_TIMEOUT_S, ("robot",))
             if options.robot != "sim":
                 attendant = Attendant(node, surroundings.person(partial(print, flush=True)))
                 attendant.enable(poll, ENABLE_TIMEOUT_S)

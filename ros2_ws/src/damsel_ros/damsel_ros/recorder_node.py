@@ -1,6 +1,10 @@
-"""The `recorder` node: writes a run to MCAP. It hears everything and says nothing.
+"""The `recorder` node: writes a run to MCAP. It hears everything, and says only whom it hears.
 
 The hidden goal is on no topic, so it is not in the recording.
+
+| name | type | |
+|---|---|---|
+| `recorder/hears` | std_msgs/String, latched | names of the nodes of which it misses nothing |
 """
 
 from __future__ import annotations
@@ -18,14 +22,17 @@ from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 
 from damsel.errors import InvalidConfigError
 from damsel_msgs.msg import Context, EndEffectorCommand, Observation, Reward
+from damsel_ros.acquaintance import Acquaintance
 from damsel_ros.node_main import run_nodes
-from damsel_ros.nodes import NAMESPACE
+from damsel_ros.nodes import NAMESPACE, NODES
 from damsel_ros.parameters import Parameter, declare_parameters
 from damsel_ros.qos import JOINTS, LATCHED, STANDARD, STREAM, TICKS
 from damsel_ros.recording_file import RecordingError, RecordingFile
+from damsel_ros.steady import steady_timer
 
 __all__ = ["RECORDED", "RecorderNode", "main", "record"]
 
@@ -44,6 +51,7 @@ RECORDED: dict[str, tuple[type, QoSProfile]] = {
 
 _FINISH_S = 2.0
 _QUIET_S = 0.1
+_LOOK_PERIOD_S = 0.05
 
 PARAMETERS = (Parameter("output", "", "MCAP file to write; it must not exist."),)
 
@@ -77,6 +85,11 @@ class RecorderNode(Node):
                 qos,
                 raw=True,
             )
+        self._hears = self.create_publisher(String, "recorder/hears", LATCHED)
+        self._heard = ""
+        # After every subscription: who answers these has found them all.
+        self._nodes = {name: Acquaintance(self, name) for name in NODES}
+        steady_timer(self, _LOOK_PERIOD_S, self._look)
 
     @property
     def messages(self) -> int:
@@ -102,6 +115,12 @@ class RecorderNode(Node):
         """Finish the file, if it is not finished yet."""
         with contextlib.suppress(RecordingError):  # said when it happened
             self._finish_file()
+
+    def _look(self) -> None:
+        heard = " ".join(name for name, node in self._nodes.items() if node.is_mutual())
+        if heard != self._heard:
+            self._heard = heard
+            self._hears.publish(String(data=heard))
 
     def _finish_file(self) -> None:
         if not self._finished:

@@ -13,11 +13,13 @@ from damsel.errors import InvalidBundleError, brief
 from damsel.families import FAMILIES
 from damsel.observation import OBSERVATION_DIM, TRANSITION_DIM
 
-__all__ = ["BundleMetadata", "Normalisation", "require_mapping"]
+__all__ = ["LARGEST_LATENT", "BundleMetadata", "Normalisation", "require_mapping"]
 
 _PROVENANCE = ("commit", "seeds", "configuration", "command")
 _NORMALISED = {"observation": OBSERVATION_DIM, "context": TRANSITION_DIM}
-_MAX_LATENT_DIM = 1024
+
+LARGEST_LATENT = 1024
+"""Most coordinates of a latent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +123,8 @@ def _components(components: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.flo
     for name, values in components.items():
         vectors[name] = _vector(values, f"component of {name}", length)
         length = len(vectors[name])
-    if length is None or not 1 <= length <= _MAX_LATENT_DIM:
-        raise InvalidBundleError(
-            f"components have length {length}; allowed: 1 to {_MAX_LATENT_DIM}"
-        )
+    if length is None or not 1 <= length <= LARGEST_LATENT:
+        raise InvalidBundleError(f"components have length {length}; allowed: 1 to {LARGEST_LATENT}")
     if len({vector.tobytes() for vector in vectors.values()}) != len(vectors):
         raise InvalidBundleError("two families have the same component")
     return vectors

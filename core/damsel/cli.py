@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -11,10 +12,11 @@ from typing import Any, NoReturn
 
 from damsel.errors import DamselError, InvalidConfigError
 
-__all__ = ["EXIT_BAD_INPUT", "EXIT_INTERRUPTED", "OneLineParser", "run"]
+__all__ = ["EXIT_BAD_INPUT", "EXIT_INTERRUPTED", "EXIT_UNREAD", "OneLineParser", "run"]
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141
 
 _NEGATIVE = re.compile(r"-\.?[0-9]")
 _LONG_OPTION = re.compile(r"--[a-z][a-z-]*")
@@ -63,11 +65,18 @@ def run(main: Callable[[], int | None], program: str | None = None) -> int:
 
     Returns:
         What `main` returned; 2 after a `DamselError`, whose one line goes to stderr; 130 after an
-        interrupt from the keyboard.
+        interrupt from the keyboard; 141 once nobody reads the output, such as `head` that has
+        seen enough.
     """
     name = program if program is not None else Path(sys.argv[0]).name
     try:
-        return main() or 0
+        code = main() or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # What is still to be written at exit must go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_UNREAD
     except DamselError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT

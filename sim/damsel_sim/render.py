@@ -25,7 +25,9 @@ class Renderer:
         self.camera = camera
         self._model = model
         self._data = mujoco.MjData(model)
-        if mujoco.GLContext.__module__ == "mujoco.glfw" and not has_display():
+        # There is no such class where no graphics library was found, or none is wanted.
+        context = getattr(mujoco, "GLContext", None)
+        if getattr(context, "__module__", "") == "mujoco.glfw" and not has_display():
             # GLFW would not fail but kill the process; this happens if mujoco was imported first.
             raise NoGraphicsError(
                 "no display; set MUJOCO_GL=egl, or import damsel_sim before mujoco"

@@ -50,6 +50,11 @@ def test_a_file_that_names_one_of_the_nodes_is_taken(text: str, tmp_path: Path) 
         ("robot: {ros__parameters: {sawyer.key: k}}", "names '/robot'"),
         ("/damsel/robto: {ros__parameters: {sawyer.key: k}}", "names '/damsel/robto'"),
         ("/*: {ros__parameters: {sawyer.key: k}}", r"names '/\*'"),
+        (
+            "/damsel/task: {ros__parameters: {quiet_s: 0.5}}\n"
+            "/damsel/robto: {ros__parameters: {sawyer.key: k}}",
+            "names '/damsel/robto'",
+        ),
     ],
 )
 def test_a_file_that_says_nothing_to_our_nodes_is_refused(
@@ -57,7 +62,8 @@ def test_a_file_that_says_nothing_to_our_nodes_is_refused(
 ) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text, encoding="utf-8")
-    allowed = r"; allowed: parameters of /damsel/robot, /damsel/task, /damsel/adapt or /\*\*$"
+    allowed = "; allowed: parameters of /damsel/robot, /damsel/task, /damsel/adapt, "
+    allowed += r"/damsel/object_bridge, /damsel/recorder or /\*\*$"
     for command in (
         lambda: preflight(["--parameters", str(file)]),
         lambda: check_parameter_file(file),

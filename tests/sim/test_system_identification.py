@@ -98,7 +98,7 @@ def test_a_touch_ends_what_is_judged() -> None:
 
 def test_what_a_motion_does_not_tell_is_named_and_stays_nominal() -> None:
     # Slow, in one direction, seen through an encoder: little about gains and damping.
-    slow = simulated(UP / 4, 40)
+    slow = simulated(UP / 10, 101)
     coarse = replace(slow, positions=np.round(slow.positions / 4e-4) * 4e-4)
     result = fit(replays(coarse))
     assert result.not_identified
@@ -111,6 +111,11 @@ def test_what_a_motion_does_not_tell_is_named_and_stays_nominal() -> None:
 def test_an_arm_that_never_moved_tells_nothing() -> None:
     with pytest.raises(InvalidRecordingError, match=r"no joint moves by more than .* --excite"):
         fit(replays(simulated(np.zeros(3), 20)))
+
+
+def test_a_short_motion_tells_nothing_for_sure() -> None:
+    with pytest.raises(InvalidRecordingError, match=r"free space for 2\.5 s; allowed: 5 s or more"):
+        fit(replays(simulated(UP / 4, 50)))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +134,7 @@ def test_a_robot_whose_clock_is_off_is_not_taken_for_another_arm(
     ahead_s: float, words: str
 ) -> None:
     hidden = ArmPhysics(friction=0.018, damping_scale=1.8, gain_scale=1.15, delay_s=0.01)
-    recording = recorded_excitation(hidden, 5.0, np.random.default_rng(0))
+    recording = recorded_excitation(hidden, 6.0, np.random.default_rng(0))
     apart = replace(recording, state_times_s=recording.state_times_s + ahead_s)
     with pytest.raises(InvalidRecordingError, match=words):
         fit(replays(apart))

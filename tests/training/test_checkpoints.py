@@ -175,9 +175,7 @@ def test_a_table_goes_back_to_its_checkpoint(tmp_path: Path) -> None:
     assert path.read_text().splitlines() == before
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\x00\xff\x00", b"a,b\r\n1,2\r\n", b"iteration\r\nx\r\n"]
-)
+@pytest.mark.parametrize("content", [b"\x00\xff\x00", b"a,b\r\n1,2\r\n", b"iteration\r\nx\r\n"])
 def test_a_damaged_table_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "metrics.csv"
     path.write_bytes(content)
@@ -195,6 +193,20 @@ def test_a_row_that_cannot_be_written_is_left_out(
         append_csv(path, {"iteration": 2.0})
     assert capsys.readouterr().err == f"a row of {path} is missing: File too large\n"
     assert path.read_bytes() == before
+
+
+def test_a_first_row_that_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "metrics.csv"
+    with largest_file(3):
+        append_csv(path, {"iteration": 1.0})
+    assert capsys.readouterr().err == f"a row of {path} is missing: File too large\n"
+    assert not path.exists()
+    path.touch()  # as a process that was killed there leaves it
+    rewind_csv(path, "iteration", 1)
+    append_csv(path, {"iteration": 2.0})
+    assert path.read_text(encoding="utf-8").split() == ["iteration", "2.0"]
 
 
 def test_a_board_shows_each_step_once_and_survives_a_full_disk(

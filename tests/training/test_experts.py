@@ -148,6 +148,14 @@ def test_a_damaged_record_is_refused_by_name(tmp_path: Path, content: bytes) -> 
         _train(tmp_path)
 
 
+def test_a_finished_expert_without_its_weights_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "door").mkdir()
+    record = {"best": ExpertScore(1.0, 1.0, 0.0, 0.0, 1.0, 0.0)._asdict()}
+    (tmp_path / "door" / "done.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InvalidDatasetError, match=r"door has lost its best\.pt; delete"):
+        _train(tmp_path)
+
+
 @pytest.mark.slow
 def test_a_damaged_expert_is_refused_by_name(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "door").mkdir()

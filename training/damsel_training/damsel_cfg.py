@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from damsel.errors import InvalidConfigError
 from damsel_sim.randomisation import RandomisationCfg
-from damsel_training.bounds import require_counts, require_shares
+from damsel_training.bounds import require_counts, require_positive, require_shares
 from damsel_training.networks import NetworkCfg
 
 __all__ = ["DamselCfg"]
@@ -81,6 +81,11 @@ class DamselCfg:
             "kept_states",
         )
         require_shares(self, "hindsight", "randomised")
+        require_positive(self, "learning_rate")
+        if self.model_size > self.context_size:
+            raise InvalidConfigError(
+                f"model_size is {self.model_size}; allowed: to {self.context_size}, context_size"
+            )
         if self.collect_rounds < 2:
             raise InvalidConfigError(
                 f"collect_rounds is {self.collect_rounds}; allowed: from 2, a probe and an attempt"

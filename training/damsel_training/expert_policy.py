@@ -17,12 +17,13 @@ from damsel_training.errors import InvalidDatasetError, MissingStageError
 from damsel_training.expert_env import expert_observation
 from damsel_training.files import archive_fault, written_whole
 
-__all__ = ["DONE", "Expert", "GoalConditioned"]
+__all__ = ["BEST", "DONE", "Expert", "GoalConditioned"]
 
 DONE = "done.json"
 """The record in an expert's folder that its training has ended."""
 
-_BEST = "best.pt"
+BEST = "best.pt"
+"""An expert's weights in its folder."""
 
 Array = NDArray[np.float64]
 
@@ -63,7 +64,7 @@ class Expert:
         Raises:
             StorageError: it cannot be written.
         """
-        with written_whole(folder / self.family / _BEST) as file:
+        with written_whole(folder / self.family / BEST) as file:
             torch.save(self._weights, file)
 
     @classmethod
@@ -74,7 +75,7 @@ class Expert:
             MissingStageError: there is none, or its training has not ended.
             InvalidDatasetError: it cannot be read.
         """
-        path = folder / family / _BEST
+        path = folder / family / BEST
         if not path.exists():
             raise MissingStageError(
                 f"no expert for {family} in {folder}; run `damsel-train experts` first"

@@ -30,7 +30,7 @@ from damsel_training.checkpoints import (
 from damsel_training.errors import DivergedError, InvalidDatasetError
 from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnv
-from damsel_training.expert_policy import DONE, Expert
+from damsel_training.expert_policy import BEST, DONE, Expert
 from damsel_training.expert_score import ExpertScore, evaluate_expert
 from damsel_training.files import written_whole
 from damsel_training.metrics import Board
@@ -64,7 +64,10 @@ def train_expert(
     home.mkdir(parents=True, exist_ok=True)
     done = home / DONE
     if done.exists():
-        return _best_of(done)
+        best = _best_of(done)
+        if not (home / BEST).exists():
+            raise InvalidDatasetError(f"{home} has lost its {BEST}; delete {home} to train it anew")
+        return best
     rng = np.random.default_rng(seed)
     env = ExpertEnv(family, cfg.env, rng)
     model = SAC(

@@ -100,7 +100,10 @@ def append_csv(path: Path, row: Mapping[str, object]) -> None:
     except OSError as error:
         _note(f"a row of {path} is missing: {error.strerror}")
         with suppress(OSError):
-            os.truncate(path, before)
+            if before:
+                os.truncate(path, before)
+            else:
+                path.unlink()
 
 
 def rewind_csv(path: Path, column: str, last: float) -> None:
@@ -116,7 +119,7 @@ def rewind_csv(path: Path, column: str, last: float) -> None:
     Raises:
         InvalidDatasetError: it is not such a table.
     """
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return
     try:
         with path.open(newline="", encoding="utf-8") as file:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from damsel.bundle_metadata import LARGEST_LATENT
 from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.observation import (
@@ -31,7 +32,7 @@ from damsel.scene import (
     WORKSPACE_LOW_BASE,
     door_handle_position,
 )
-from damsel_training.bounds import require_counts
+from damsel_training.bounds import require_counts, require_positive
 
 __all__ = [
     "CONTEXT_CENTRE",
@@ -85,10 +86,11 @@ class NetworkCfg:
     def __post_init__(self) -> None:
         """Refuse what no network could be made of."""
         require_counts(self, "encoder_width", "policy_width", "model_width", "heads")
-        if self.latent_dim < len(FAMILIES):
+        require_positive(self, "component_distance")
+        if not len(FAMILIES) <= self.latent_dim <= LARGEST_LATENT:
             raise InvalidConfigError(
                 f"latent_dim is {self.latent_dim}; allowed: from {len(FAMILIES)}, the number of "
-                "families"
+                f"families, to {LARGEST_LATENT}"
             )
         if self.pooling not in ("attention", "mean"):
             raise InvalidConfigError(f"pooling is {self.pooling!r}; allowed: attention, mean")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from damsel.errors import InvalidConfigError
-from damsel_training.bounds import require_counts, require_shares
+from damsel_training.bounds import require_counts, require_positive, require_shares
 from damsel_training.expert_reward import ExpertRewardCfg
 from damsel_training.pearl_networks import PearlNetworkCfg
 
@@ -76,9 +76,10 @@ class PearlCfg:
         require_counts(
             self,
             *("meta_batch", "batch_size", "context_size", "kept_contexts", "capacity"),
-            *("horizon", "evaluate_every"),
+            *("horizon", "evaluate_every", "environment_steps"),
         )
-        require_shares(self, "hindsight")
+        require_shares(self, "hindsight", "discount", "target_rate")
+        require_positive(self, "first_temperature", "learning_rate", "wall_seconds")
         if not 0.0 <= self.start_above + self.start_at_object <= 1.0:
             raise InvalidConfigError(
                 f"start_above + start_at_object is {self.start_above + self.start_at_object:g}; "

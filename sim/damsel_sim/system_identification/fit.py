@@ -75,6 +75,7 @@ class FitCfg:
         least_motion_rad: a joint that moves less says nothing.
         noise_rad: least noise that is assumed of a measurement; that of an encoder with 14 bits.
         block_s: measurements closer together than this are not taken for independent.
+        least_blocks: standard errors from fewer such blocks are too small to be believed.
         largest_error: largest standard error of what counts as identified, as a part of its value.
     """
 
@@ -84,6 +85,7 @@ class FitCfg:
     least_motion_rad: float = 0.02
     noise_rad: float = 1e-4
     block_s: float = 0.5
+    least_blocks: int = 10
     largest_error: float = 0.1
 
 
@@ -253,6 +255,14 @@ def _check_motion(replays: Sequence[Replay], cfg: FitCfg) -> None:
             f"no joint moves by more than {np.max(moved, initial=0.0):.2g} rad in free space; "
             f"allowed: {cfg.least_motion_rad:g} rad or more, such as damsel-record --excite makes"
         )
+    blocks = sum(
+        len(np.unique(replay.motion.times_s[replay.judged] // cfg.block_s)) for replay in replays
+    )
+    if blocks < cfg.least_blocks:
+        raise InvalidRecordingError(
+            f"the arm moves in free space for {blocks * cfg.block_s:g} s; allowed: "
+            f"{cfg.least_blocks * cfg.block_s:g} s or more, such as damsel-record --excite makes"
+        )
 
 
 def _allowed_error(name: str, arm: ArmParameters, cfg: FitCfg) -> float:
@@ -314,8 +324,10 @@ def _standard_errors(problem: _Problem, arm: ArmParameters) -> dict[str, float]:
     # What leaves every joint where it is has a curvature of zero; its error is then huge.
     least = 1e-15 * float(np.max(np.diag(curvature)))
     inverse = np.linalg.inv(curvature + least * np.eye(len(curvature)))
-    scores = np.zeros((int(problem.blocks().max()) + 1, len(curvature)))
-    np.add.at(scores, problem.blocks(), weighted * residual[:, None])
-    robust = inverse @ (scores.T @ scores) @ inverse
+    _, blocks = np.unique(problem.blocks(), return_inverse=True)
+    scores = np.zeros((int(blocks.max()) + 1, len(curvature)))
+    np.add.at(scores, blocks, weighted * residual[:, None])
+    # With the usual correction for few blocks.
+    robust = inverse @ (scores.T @ scores) @ inverse * len(scores) / (len(scores) - 1)
     variance = np.maximum(np.diag(robust), problem.cfg.noise_rad**2 * np.diag(inverse))
     return dict(zip(problem.names, map(float, np.sqrt(variance) * problem.scale), strict=True))

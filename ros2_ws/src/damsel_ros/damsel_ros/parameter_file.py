@@ -12,28 +12,33 @@ from damsel_ros.nodes import NAMESPACE, NODES
 
 __all__ = ["check_parameter_file"]
 
-_NODES = tuple(f"{NAMESPACE}/{name}" for name in NODES)
+_NODES = tuple(f"{NAMESPACE}/{name}" for name in (*NODES, "object_bridge", "recorder"))
 _PARAMETERS = "ros__parameters"
 
 
 def check_parameter_file(path: Path, option: str = "--parameters") -> None:
-    """Refuse a file that no node of ours would read anything from, which ROS takes in silence.
+    """Refuse a file with a name that no node of ours has, which ROS takes in silence.
+
+    Nodes of other namespaces may be in it, too, as long as it is not of them alone.
 
     Args:
         path: The file.
         option: How it was given, to begin messages with.
 
     Raises:
-        InvalidConfigError: If it is not there, is no YAML, or names none of the nodes.
+        InvalidConfigError: If it is not there, is no YAML, or such a name is in it.
     """
     if not path.is_file():
         raise InvalidConfigError(
             f"{option} {brief(str(path))} is not there; allowed: a ROS parameter file"
         )
     names = list(_node_names(read_yaml(path, "parameter file", InvalidConfigError)))
-    if not any(_pattern(name).fullmatch(node) for name in names for node in _NODES):
+    unknown = [name for name in names if not any(map(_pattern(name).fullmatch, _NODES))]
+    ours = [name for name in unknown if name.startswith(f"{NAMESPACE}/") or "*" in name]
+    if ours or len(unknown) == len(names):
         raise InvalidConfigError(
-            f"{option} {brief(str(path))} names {', '.join(map(brief, names[:3])) or 'no node'}; "
+            f"{option} {brief(str(path))} names "
+            f"{', '.join(map(brief, (ours or names)[:3])) or 'no node'}; "
             f"allowed: parameters of {', '.join(_NODES)} or /**"
         )
 

@@ -65,8 +65,8 @@ class ExpertEnvCfg:
             can also be led along way points.
         start_above_probability: chance that the tool starts anywhere above the objects.
         start_at_object_probability: chance that it starts where it can move its object at once.
-        observation_noise_m: most noise in an observation; each row's is drawn from 0 to this at the
-            start of a trajectory, half of it constant throughout, half of it new every step.
+        observation_noise_m: most noise in what the actor sees; each row's is drawn from 0 to this
+            at the start of a trajectory, half of it constant throughout, half new every step.
         variants: scenes with randomised physics that the rows have in turn; 0 for none.
         randomisation: how they differ.
         reward: weights of the shaped reward.
@@ -132,7 +132,11 @@ def expert_observation(family: str, observation: Array, goal: Array) -> NDArray[
 
 
 class ExpertEnv(VecEnv):
-    """All rows run the same family with goals of their own and end together at the horizon."""
+    """All rows run the same family with goals of their own and end together at the horizon.
+
+    An observation is `expert_observation` through noise, followed by the same without, which is for
+    the critics alone; see `damsel_training.privileged_policy`.
+    """
 
     def __init__(self, family: str, cfg: ExpertEnvCfg, rng: np.random.Generator) -> None:
         self.family = family
@@ -153,7 +157,9 @@ class ExpertEnv(VecEnv):
         self._begin()
         super().__init__(
             cfg.rows,
-            gymnasium.spaces.Box(-np.inf, np.inf, (expert_observation_dim(family),), np.float32),
+            gymnasium.spaces.Box(
+                -np.inf, np.inf, (2 * expert_observation_dim(family),), np.float32
+            ),
             gymnasium.spaces.Box(-1.0, 1.0, (ACTION_DIM,), np.float32),
         )
 
@@ -185,8 +191,11 @@ class ExpertEnv(VecEnv):
     def _observe(self) -> NDArray[np.float32]:
         scale = self._noise_m[:, None]
         noise = scale * (self._bias + self._rng.standard_normal(self._bias.shape)) / np.sqrt(2)
-        noisy = self._physics.observation() + noise
-        return expert_observation(self.family, noisy, self._goal)
+        true = self._physics.observation()
+        return np.concatenate(
+            [expert_observation(self.family, one, self._goal) for one in (true + noise, true)],
+            axis=1,
+        )
 
     def reset(self) -> NDArray[np.float32]:
         """Start new trajectories in all rows."""

@@ -34,6 +34,7 @@ from damsel_training.expert_policy import BEST, DONE, Expert
 from damsel_training.expert_score import ExpertScore, evaluate_expert
 from damsel_training.files import written_whole
 from damsel_training.metrics import Board
+from damsel_training.privileged_policy import PrivilegedPolicy
 from damsel_training.sac_state import SacState
 
 __all__ = ["train_expert"]
@@ -71,7 +72,7 @@ def train_expert(
     rng = np.random.default_rng(seed)
     env = ExpertEnv(family, cfg.env, rng)
     model = SAC(
-        "MlpPolicy",
+        PrivilegedPolicy,
         env,
         learning_rate=lambda remaining: cfg.learning_rate * (0.3 + 0.7 * remaining),
         buffer_size=cfg.buffer_size,

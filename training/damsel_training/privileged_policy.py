@@ -5,16 +5,19 @@ An observation is what the actor sees, followed by as much that the critics are 
 
 from __future__ import annotations
 
+from typing import Any
+
 from gymnasium import spaces
+from stable_baselines3.common.policies import ContinuousCritic
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from stable_baselines3.sac.policies import Actor, ContinuousCritic, SACPolicy
+from stable_baselines3.sac.policies import Actor, SACPolicy
 from torch import Tensor
 
 __all__ = ["PrivilegedPolicy"]
 
 
 class _Half(BaseFeaturesExtractor):
-    def __init__(self, space: spaces.Space, second: int) -> None:
+    def __init__(self, space: spaces.Space[Any], second: int) -> None:
         assert space.shape is not None
         length = space.shape[0] // 2
         super().__init__(space, length)

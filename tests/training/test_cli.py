@@ -6,10 +6,12 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from damsel_training.cli import PRESET_NAMES, main
 from damsel_training.run import PRESETS, RunFolder
+from tests.support.tiny_bundle import write_tiny_bundle
 from tests.training.conftest import SmokeRun
 
 
@@ -64,6 +66,17 @@ def test_a_folder_belongs_to_one_configuration_and_one_process(
         assert "is in use by another run" in busy
     other = _refused(capsys, "export", "--preset", "quick", "--seed", "1", "--run", str(tmp_path))
     assert "another configuration (seed: 0 there, 1 asked for)" in other
+
+
+def test_tasks_that_a_bundle_does_not_know_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    components = {name: np.eye(3)[row] for row, name in enumerate(("push", "door"))}
+    write_tiny_bundle(tmp_path / "bundle", components=components)
+    (tmp_path / "tasks.yaml").write_text("- {family: drawer, goal: [0.1]}", encoding="utf-8")
+    words = ["--bundle", str(tmp_path / "bundle"), "--tasks", str(tmp_path / "tasks.yaml")]
+    message = _refused(capsys, "evaluate", *words)
+    assert "knows no drawer; allowed: tasks of push, door" in message
 
 
 def test_every_preset_has_a_name_on_the_command_line() -> None:

@@ -18,6 +18,7 @@ from damsel_training.comparison import METHODS
 from damsel_training.damsel import prior_components
 from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.disturbances import DISTURBANCES
+from damsel_training.errors import InvalidDatasetError
 from damsel_training.gmps import without_structure
 from damsel_training.run import PRESETS, RunFolder
 from damsel_training.stage_times import seconds_by_stage, timed
@@ -94,6 +95,15 @@ def test_stages_are_timed_even_if_they_fail(tmp_path: Path) -> None:
     assert [row["stage"] for row in rows] == ["meta", "meta"]
     total = sum(float(row["seconds"]) for row in rows)
     assert seconds_by_stage(tmp_path) == {"meta": pytest.approx(total)}
+
+
+@pytest.mark.parametrize(
+    "content", ["stage\nmeta\n", "stage,seconds\nmeta\n", "stage,seconds\nmeta,x\n"]
+)
+def test_a_damaged_table_of_times_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    (tmp_path / "times.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(InvalidDatasetError, match=r"times\.csv is not a table of times"):
+        seconds_by_stage(tmp_path)
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ from damsel_training import comparison
 from damsel_training.baselines import new_pearl, pearl_cfg
 from damsel_training.cli import main
 from damsel_training.comparison_record import note_origin, recorded_commands
+from damsel_training.errors import InvalidDatasetError
+from damsel_training.figures.page import provenance_table
 from damsel_training.methods import Method, Still
 from damsel_training.run import PRESETS, RunFolder
 from damsel_training.stage_times import timed
@@ -66,12 +68,15 @@ def test_tables_of_another_command_are_neither_replaced_nor_joined(
     assert "--iterations 1" in recorded_commands(tmp_path / "out")["one-nothing-seed0.csv"]
 
 
+COLUMNS = "table,command,commit,hardware,environment_steps,training_seconds,evaluation_seconds"
+
+
 def test_a_record_that_cannot_be_read_back_is_that_of_another_command(
     compare: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
     path = tmp_path / "out" / "provenance.csv"
-    path.write_text("table,command\none-nothing-seed0.csv,damsel-train compare --gone\n")
+    path.write_text(f"{COLUMNS}\none-nothing-seed0.csv,damsel-train compare --gone,,,,,\n")
     assert "was made with another" in _refused(capsys, *compare, "--method", "nothing")
     path.write_text("name\nx\n")
     assert "is not a record of tables" in _refused(capsys, *compare, "--method", "nothing")
@@ -212,6 +217,12 @@ def test_hours_are_those_of_all_stages_or_of_none(tmp_path: Path) -> None:
     assert seconds() == ""
 
 
+def test_a_damaged_record_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "provenance.csv").write_text("table,command\nother.csv,d\n")
+    with pytest.raises(InvalidDatasetError, match=r"provenance\.csv .* \(no commit\)"):
+        provenance_table(tmp_path)
+
+
 def test_comparisons_at_once_lose_no_line(tmp_path: Path) -> None:
     table, cfg = tmp_path / "one-nothing-seed0.csv", PRESETS["quick"]
     noting = threading.Thread(
@@ -222,7 +233,7 @@ def test_comparisons_at_once_lose_no_line(tmp_path: Path) -> None:
     noting.start()
     noting.join(1.0)
     assert noting.is_alive()
-    (tmp_path / "provenance.csv").write_text("table,command\nother.csv,d\n")
+    (tmp_path / "provenance.csv").write_text(f"{COLUMNS}\nother.csv,d,,,,,\n")
     os.close(other)
     noting.join()
     assert recorded_commands(tmp_path) == {"one-nothing-seed0.csv": "c", "other.csv": "d"}

@@ -102,7 +102,6 @@ def test_the_last_of_two_counts() -> None:
         ("damsel.network.heads=3", "allowed: what divides encoder_width (128)"),
         ("damsel.network.latent_dim=2", "allowed: from 3, the number of families"),
         ("damsel.network.latent_dim=2000", "the number of families, to 1024"),
-        ("damsel.network.component_distance=0", "component_distance is 0.0; allowed: above 0"),
         ("damsel.learning_rate=0", "learning_rate is 0.0; allowed: above 0"),
         ("damsel.context_size=16", "model_size is 32; allowed: to 16, context_size"),
         ("damsel.randomisation.friction=[1]", "[1]; allowed: [number, number]"),

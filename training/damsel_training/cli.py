@@ -195,15 +195,20 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise InvalidConfigError(f"--json {options.json}: there is no folder {options.json.parent}")
     if options.json and not os.access(options.json.parent, os.W_OK):
         raise InvalidConfigError(f"--json {options.json}: {options.json.parent} is not writable")
-    Bundle.load(options.bundle)
+    families = Bundle.load(options.bundle).families
     arm = load_arm(options.physics) if options.physics else None
     if options.tasks:
         tasks = load_tasks(options.tasks)
     elif options.fresh:
         rng = np.random.default_rng(options.seed)
-        tasks = [t for name in FAMILIES for t in sample_tasks(name, options.fresh, rng)]
+        tasks = [t for name in families for t in sample_tasks(name, options.fresh, rng)]
     else:
         tasks = validation_tasks()
+    for task in tasks:
+        if task.family not in families:
+            raise InvalidConfigError(
+                f"{options.bundle} knows no {task.family}; allowed: tasks of {', '.join(families)}"
+            )
     workers = ray_workers(options) or options.workers
     _evaluate_tasks(options.bundle, list(tasks), options.iterations, workers, options.json, arm)
     return 0

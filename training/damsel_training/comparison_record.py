@@ -22,9 +22,13 @@ from damsel_training.stage_times import seconds_by_stage
 from damsel_training.task_expert_stages import expert_steps
 from damsel_training.workers import cores
 
-__all__ = ["note_origin", "recorded_commands"]
+__all__ = ["note_origin", "recorded_commands", "recorded_origins"]
 
 _FILE = "provenance.csv"
+_COLUMNS = (
+    *("table", "command", "commit", "hardware"),
+    *("environment_steps", "training_seconds", "evaluation_seconds"),
+)
 
 _EXPERTS = ("experts", "distillation")
 _TRAINED_BY = {
@@ -38,7 +42,16 @@ _TRAINED_BY = {
 
 def recorded_commands(output: Path) -> dict[str, str]:
     """The command that made each table of a folder, by name of the table."""
-    return {row["table"]: row["command"] for row in _lines(output / _FILE)}
+    return {row["table"]: row["command"] for row in recorded_origins(output)}
+
+
+def recorded_origins(output: Path) -> list[dict[str, str]]:
+    """A row for each table of a folder, with what `note_origin` wrote; none if it wrote nothing.
+
+    Raises:
+        InvalidDatasetError: the record is damaged.
+    """
+    return _lines(output / _FILE)
 
 
 def note_origin(
@@ -62,15 +75,16 @@ def note_origin(
         seconds: that the evaluation took.
     """
     own = bundle if method == "damsel" else None
-    line = {
-        "table": table.name,
-        "command": command,
-        "commit": str(Bundle.load(own).provenance["commit"]) if own else folder.commit,
-        "hardware": _hardware(),
-        "environment_steps": "" if own else str(_environment_steps(method, cfg, folder)),
-        "training_seconds": "" if own else _training_seconds(method, cfg, folder),
-        "evaluation_seconds": f"{seconds:.0f}",
-    }
+    values = (
+        table.name,
+        command,
+        str(Bundle.load(own).provenance["commit"]) if own else folder.commit,
+        _hardware(),
+        "" if own else str(_environment_steps(method, cfg, folder)),
+        "" if own else _training_seconds(method, cfg, folder),
+        f"{seconds:.0f}",
+    )
+    line = dict(zip(_COLUMNS, values, strict=True))
     path = table.with_name(_FILE)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(line), lineterminator="\n", extrasaction="ignore")
@@ -101,8 +115,10 @@ def _lines(path: Path) -> list[dict[str, str]]:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidDatasetError(f"{path} is not a record of tables ({error})") from None
-    if any(row.get("table") is None or row.get("command") is None for row in rows):
-        raise InvalidDatasetError(f"{path} is not a record of tables (no table or no command)")
+    for row in rows:
+        missing = [name for name in _COLUMNS if row.get(name) is None]
+        if missing:
+            raise InvalidDatasetError(f"{path} is not a record of tables (no {missing[0]})")
     return rows
 
 

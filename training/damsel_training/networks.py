@@ -32,7 +32,7 @@ from damsel.scene import (
     WORKSPACE_LOW_BASE,
     door_handle_position,
 )
-from damsel_training.bounds import require_counts, require_positive
+from damsel_training.bounds import require_counts
 
 __all__ = [
     "CONTEXT_CENTRE",
@@ -86,7 +86,6 @@ class NetworkCfg:
     def __post_init__(self) -> None:
         """Refuse what no network could be made of."""
         require_counts(self, "encoder_width", "policy_width", "model_width", "heads")
-        require_positive(self, "component_distance")
         if not len(FAMILIES) <= self.latent_dim <= LARGEST_LATENT:
             raise InvalidConfigError(
                 f"latent_dim is {self.latent_dim}; allowed: from {len(FAMILIES)}, the number of "

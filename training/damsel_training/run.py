@@ -148,24 +148,18 @@ PRESETS: dict[str, RunCfg] = {
     # Under half an hour on two cores.
     "quick": RunCfg(
         "quick",
-        experts={
-            # Noise makes hooks gentle, and pushes such that a policy which sees less can follow.
-            "push": ExpertCfg(steps=300_000, env=ExpertEnvCfg(observation_noise_m=0.008)),
-            "door": ExpertCfg(steps=160_000, env=_NOISY),
-            "drawer": ExpertCfg(steps=160_000, env=_NOISY),
-        },
+        # Noise makes hooks gentle, and pushes such that a policy which sees less can follow.
+        experts=dict.fromkeys(FAMILIES, ExpertCfg(steps=160_000, env=_NOISY))
+        | {"push": ExpertCfg(steps=300_000, env=ExpertEnvCfg(observation_noise_m=0.008))},
         damsel=DamselCfg(iterations=24),
     ),
     # As in the paper: an expert for each of the 60 training tasks.
     "paper": RunCfg(
         "paper",
         experts=TaskExpertsCfg(
-            {
-                # Pushes need the most updates, so their jobs come first.
-                "push": TaskAgentsCfg(trajectories=24, updates_per_step=8),
-                "door": TaskAgentsCfg(),
-                "drawer": TaskAgentsCfg(),
-            }
+            # Pushes need the most updates, so their jobs come first.
+            {"push": TaskAgentsCfg(trajectories=24, updates_per_step=8)}
+            | {name: TaskAgentsCfg() for name in FAMILIES if name != "push"}
         ),
         damsel=DamselCfg(iterations=24),
     ),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from math import nan
 from pathlib import Path
 
+from damsel_training.errors import InvalidDatasetError
 from damsel_training.metrics import append_csv
 
 __all__ = ["seconds_by_stage", "timed"]
@@ -39,12 +40,21 @@ def timed(folder: Path, stage: str) -> Iterator[None]:
 
 
 def seconds_by_stage(folder: Path) -> dict[str, float]:
-    """Seconds spent on each stage of a run, all its interruptions together; NaN if not known."""
+    """Seconds spent on each stage of a run, all its interruptions together; NaN if not known.
+
+    Raises:
+        InvalidDatasetError: the table is damaged.
+    """
     path = folder / _FILE
     if not path.exists():
         return {}
     total: dict[str, float] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            total[row["stage"]] = total.get(row["stage"], 0.0) + float(row["seconds"])
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                total[row["stage"]] = total.get(row["stage"], 0.0) + float(row["seconds"])
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise InvalidDatasetError(
+            f"{path} is not a table of times ({error}); delete it, and they are not known"
+        ) from None
     return total

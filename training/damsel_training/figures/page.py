@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from damsel.errors import InvalidConfigError
+from damsel_training.comparison_record import recorded_origins
 
 __all__ = ["new_page", "provenance_table", "update_page"]
 
@@ -69,11 +69,9 @@ def update_page(page: Path, sections: Mapping[str, str], beginning: str) -> None
 
 def provenance_table(results: Path) -> str:
     """What made each table: command, commit, hardware, cost."""
-    path = results / "provenance.csv"
-    if not path.exists():
+    rows = recorded_origins(results)
+    if not rows:
         return "The tables came without a record of what made them."
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
     lines = [
         "| table | trained at | environment steps | training, h | evaluation, s | hardware |",
         "| --- | --- | ---: | ---: | ---: | --- |",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+
+from damsel.families import FAMILIES
 
 __all__ = [
     "FAMILY_COLOURS",
@@ -44,9 +47,13 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 FAMILY_COLOURS: Mapping[str, str] = MappingProxyType(
-    {"push": "#D55E00", "door": "#56B4E9", "drawer": "#009E73"}
+    dict(
+        zip(FAMILIES, cycle(("#D55E00", "#56B4E9", "#009E73", "#F0E442", "#0072B2")), strict=False)
+    )
 )
-FAMILY_MARKERS: Mapping[str, str] = MappingProxyType({"push": "o", "door": "^", "drawer": "s"})
+FAMILY_MARKERS: Mapping[str, str] = MappingProxyType(
+    dict(zip(FAMILIES, cycle("o^sDvP"), strict=False))
+)
 MUTED = "#5A5A5A"
 
 _SETTINGS: dict[Any, Any] = {

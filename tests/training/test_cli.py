@@ -79,6 +79,13 @@ def test_tasks_that_a_bundle_does_not_know_are_refused(
     assert "knows no drawer; allowed: tasks of push, door" in message
 
 
+def test_a_path_that_the_system_refuses_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = _refused(capsys, "evaluate", "--json", str(tmp_path / ("x" * 300)))
+    assert message.endswith(": File name too long\n")
+
+
 def test_every_preset_has_a_name_on_the_command_line() -> None:
     assert set(PRESET_NAMES) == set(PRESETS)
 

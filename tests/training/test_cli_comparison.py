@@ -127,6 +127,9 @@ def test_training_that_is_not_finished_is_neither_compared_nor_exported(
     assert "is at iteration 1 of 2; run `damsel-train meta` to finish it" in exported
     compared = _refused(capsys, *compare, "gmps")
     assert "is at iteration 1 of 2; run `damsel-train gmps` to finish it" in compared
+    save_checkpoint({"iteration": 2}, run / "gmps" / "checkpoint.pt")
+    compared = _refused(capsys, *compare, "gmps")
+    assert "is not a readable checkpoint (of something else: 'encoder')" in compared
     compared = _refused(capsys, *compare, "pearl")
     assert "is at step 600 of 20000; run `damsel-train pearl` to finish it" in compared
     # With a budget of its own it would have been.

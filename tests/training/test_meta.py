@@ -217,14 +217,15 @@ def test_a_data_set_survives_the_disk(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     dataset = collect_dataset(TASKS, TEACHERS, CollectCfg(rollouts=2, horizon=5), rng)
     dataset.save(tmp_path / "dataset.npz")
-    loaded = ExpertDataset.load(tmp_path / "dataset.npz", len(TASKS))
+    loaded = ExpertDataset.load(tmp_path / "dataset.npz", len(TASKS), 5)
     np.testing.assert_array_equal(loaded.probes[1].labels, dataset.probes[1].labels)
-    with pytest.raises(InvalidDatasetError, match="holds 3 tasks; needed: 4"):
-        ExpertDataset.load(tmp_path / "dataset.npz", 4)
+    for needed, said in (((4, 5), "needed: 4 of 5"), ((3, 6), "needed: 3 of 6")):
+        with pytest.raises(InvalidDatasetError, match=f"holds 3 tasks of 5 steps; {said}"):
+            ExpertDataset.load(tmp_path / "dataset.npz", *needed)
 
 
 def test_a_damaged_data_set_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "dataset.npz"
     path.write_bytes(b"PK\x03\x04 not really")
     with pytest.raises(InvalidDatasetError, match=r"dataset\.npz is not a data set"):
-        ExpertDataset.load(path, 3)
+        ExpertDataset.load(path, 3, 5)

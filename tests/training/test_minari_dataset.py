@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from damsel_training.errors import InvalidDatasetError, MissingStageError
 from damsel_training.minari_dataset import export, inspect
 from damsel_training.run import PRESETS, RunFolder
 
+CFG = replace(PRESETS["smoke"], collect=CollectCfg(rollouts=1, horizon=3))
 NAME = "damsel/tests-v0"
 
 
@@ -38,11 +40,10 @@ def folder_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder
 
 def test_a_data_set_is_what_was_collected(folder: RunFolder) -> None:
     tasks = training_tasks()
-    cfg = CollectCfg(rollouts=1, horizon=3)
     experts = dict.fromkeys(FAMILIES, _ahead)
-    collected = collect_dataset(tasks, experts, cfg, np.random.default_rng(0))
+    collected = collect_dataset(tasks, experts, CFG.collect, np.random.default_rng(0))
     collected.save(folder.dataset)
-    text = export(NAME, folder, PRESETS["smoke"], "damsel-train dataset")
+    text = export(NAME, folder, CFG, "damsel-train dataset")
     assert "120 episodes, 360 steps, 60 tasks" in text
     assert "made by `damsel-train dataset` at commit unknown, seed 0" in text
     assert text == inspect(NAME)
@@ -62,15 +63,16 @@ def test_a_data_set_is_what_was_collected(folder: RunFolder) -> None:
     assert episode.truncations.tolist() == [False, False, True]
 
     with pytest.raises(InvalidConfigError, match="there is such a data set"):
-        export(NAME, folder, PRESETS["smoke"], "again")
+        export(NAME, folder, CFG, "again")
 
 
 def test_a_killed_export_leaves_its_name_free(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cfg = CollectCfg(rollouts=1, horizon=3)
     experts = dict.fromkeys(FAMILIES, _ahead)
-    collect_dataset(training_tasks(), experts, cfg, np.random.default_rng(0)).save(folder.dataset)
+    collect_dataset(training_tasks(), experts, CFG.collect, np.random.default_rng(0)).save(
+        folder.dataset
+    )
 
     create = minari.create_dataset_from_buffers
 
@@ -81,9 +83,9 @@ def test_a_killed_export_leaves_its_name_free(
     with monkeypatch.context() as patch:
         patch.setattr(minari, "create_dataset_from_buffers", killed)
         with pytest.raises(KeyboardInterrupt):
-            export(NAME, folder, PRESETS["smoke"], "x")
+            export(NAME, folder, CFG, "x")
     assert not minari.list_local_datasets()
-    assert "120 episodes" in export(NAME, folder, PRESETS["smoke"], "x")
+    assert "120 episodes" in export(NAME, folder, CFG, "x")
     assert list(minari.list_local_datasets()) == [NAME]
     root = Path(os.environ["MINARI_DATASETS_PATH"])
     assert [path.name for path in root.iterdir()] == ["damsel"]
@@ -103,8 +105,8 @@ def test_a_root_that_is_no_folder_is_refused(
 
 def test_what_is_not_there_is_named(folder: RunFolder) -> None:
     with pytest.raises(MissingStageError, match="run `damsel-train collect` first"):
-        export(NAME, folder, PRESETS["smoke"], "x")
+        export(NAME, folder, CFG, "x")
     with pytest.raises(InvalidDatasetError, match="damsel/nowhere-v0 is not a data set"):
         inspect("damsel/nowhere-v0")
     with pytest.raises(InvalidConfigError, match="allowed: a name such as"):
-        export("no version", folder, PRESETS["smoke"], "x")
+        export("no version", folder, CFG, "x")

@@ -61,9 +61,11 @@ def _guarded(given: Sequence[str]) -> int:
     except KeyboardInterrupt:
         raise _Stopped from None
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno in _FULL:
+            raise StorageError.of(error.filename or "a file", error) from None
+        if error.filename is None or isinstance(error, BrokenPipeError):
             raise
-        raise StorageError.of(error.filename or "a file", error) from None
+        raise InvalidConfigError(f"{error.filename}: {error.strerror}") from None
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("damsel"):
             raise

@@ -10,21 +10,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from damsel.bundle import Bundle
 from damsel.families import FAMILIES
 from damsel.tasks import Task, training_tasks
 from damsel_training.baselines import gmps_folder, new_pearl, trained_pearl_cfg
-from damsel_training.checkpoints import has_checkpoint, load_checkpoint, resume
+from damsel_training.checkpoints import has_checkpoint, resume
 from damsel_training.comparison_record import note_origin
 from damsel_training.context_methods import Gmps, Pearl
 from damsel_training.errors import MissingStageError
 from damsel_training.evaluation import best_constant_outcome
 from damsel_training.gmps import without_structure
 from damsel_training.methods import Damsel, Method, Still, Told
-from damsel_training.networks import Encoder, Policy
+from damsel_training.networks import Encoder, NetworkCfg, Policy
 from damsel_training.progress import Progress
 from damsel_training.protocol import Setting, evaluate_method
 from damsel_training.run import RunCfg, RunFolder
@@ -33,6 +35,8 @@ from damsel_training.task_expert_stages import goal_experts
 from damsel_training.trajectory_table import write_rows
 
 __all__ = ["METHODS", "Comparison", "compare", "table_name"]
+
+Array = NDArray[np.float64]
 
 PEARL_PRIOR_TRAJECTORIES = 2
 """Trajectories under latents of PEARL's prior before its posterior is used, as its authors do."""
@@ -117,15 +121,33 @@ def _damsel(wanted: Comparison, _cfg: RunCfg, folder: RunFolder) -> Method:
 
 def _gmps(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
     path = gmps_folder(folder).meta / "checkpoint.pt"
-    state = load_checkpoint(_required(path, "gmps"))
-    check_trained(state["iteration"], cfg, path, "gmps")
-    network = without_structure(cfg.damsel).network
-    encoder, policy = Encoder(network), Policy(network)
-    encoder.load_state_dict(state["encoder"])
-    policy.load_state_dict(state["policy"])
+    trained = _TrainedGmps(without_structure(cfg.damsel).network)
+    resume(trained, _required(path, "gmps"))
+    check_trained(trained.iteration, cfg, path, "gmps")
     rng = np.random.default_rng([cfg.seed, *b"latents of GMPS"])
-    mean, std = state["prior_mean"].double().numpy(), state["prior_std"].double().numpy()
-    return Gmps(encoder, policy, wanted.trajectories, len(FAMILIES), mean, std, rng)
+    return Gmps(
+        trained.encoder,
+        trained.policy,
+        wanted.trajectories,
+        len(FAMILIES),
+        trained.prior_mean,
+        trained.prior_std,
+        rng,
+    )
+
+
+class _TrainedGmps:
+    """What a checkpoint of GMPS says of the method."""
+
+    def __init__(self, network: NetworkCfg) -> None:
+        self.encoder, self.policy = Encoder(network), Policy(network)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.encoder.load_state_dict(state["encoder"])
+        self.policy.load_state_dict(state["policy"])
+        self.prior_mean: Array = state["prior_mean"].double().numpy()
+        self.prior_std: Array = state["prior_std"].double().numpy()
+        self.iteration: int = state["iteration"]
 
 
 def _pearl(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:

@@ -109,11 +109,11 @@ class ExpertDataset(NamedTuple):
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
     @classmethod
-    def load(cls, path: Path, tasks: int) -> ExpertDataset:
+    def load(cls, path: Path, tasks: int, horizon: int) -> ExpertDataset:
         """Read a data set.
 
         Raises:
-            InvalidDatasetError: it cannot be read, or is of another number of tasks.
+            InvalidDatasetError: it cannot be read, or is of another number of tasks or steps.
         """
         if fault := archive_fault(path):
             raise InvalidDatasetError(_refusal(path, fault))
@@ -131,9 +131,11 @@ class ExpertDataset(NamedTuple):
                 ]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InvalidDatasetError(_refusal(path, str(error))) from None
-        found = len(groups[0][0].observations)
-        if found != tasks:
-            raise InvalidDatasetError(f"{path} holds {found} tasks; needed: {tasks}")
+        found, steps, _ = groups[0][0].actions.shape
+        if (found, steps) != (tasks, horizon):
+            raise InvalidDatasetError(
+                f"{path} holds {found} tasks of {steps} steps; needed: {tasks} of {horizon}"
+            )
         return cls(*groups)
 
 

@@ -66,7 +66,9 @@ def export(name: str, folder: RunFolder, cfg: RunCfg, command: str) -> str:
             f"no data set at {folder.dataset}; run `damsel-train collect` first"
         )
     tasks = training_tasks()
-    episodes = list(_episodes(ExpertDataset.load(folder.dataset, len(tasks)), tasks))
+    episodes = list(
+        _episodes(ExpertDataset.load(folder.dataset, len(tasks), cfg.collect.horizon), tasks)
+    )
     namespace = name.rpartition("/")[0]
     if namespace and namespace not in list_local_namespaces():
         create_namespace(namespace)

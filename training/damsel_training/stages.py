@@ -115,7 +115,7 @@ def meta(
             raise MissingStageError(
                 f"no data set at {folder.dataset}; run `damsel-train collect` first"
             )
-        learner.store(ExpertDataset.load(folder.dataset, len(learner.tasks)))
+        learner.store(ExpertDataset.load(folder.dataset, len(learner.tasks), cfg.damsel.horizon))
     rewind_csv(table, "iteration", learner.iteration)
     bar(learner.iteration, "")
     with Board(folder.meta / "tensorboard", learner.iteration) as board:

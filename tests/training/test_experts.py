@@ -20,7 +20,7 @@ from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.expert_policy import Expert
 from damsel_training.expert_score import ExpertScore
-from damsel_training.experts import _power_average, train_expert
+from damsel_training.experts import train_expert
 
 CFG = ExpertCfg(
     steps=960,
@@ -76,27 +76,6 @@ def test_a_killed_training_ends_as_one_that_was_not(whole: Path, tmp_path: Path,
     rows = json.loads((whole / "door" / "scores.json").read_text())
     assert [row["steps"] for row in rows] == [320, 640, 960]
     assert not list((tmp_path / "door").glob("checkpoint*"))
-
-
-@pytest.mark.slow
-def test_an_average_survives_a_kill_and_is_another_expert(whole: Path, tmp_path: Path) -> None:
-    averaged = dataclasses.replace(CFG, averaged_share=0.5)
-    _train(tmp_path / "whole", cfg=averaged)
-    _train_and_be_killed(tmp_path / "killed", 640, averaged)
-    _train(tmp_path / "killed", cfg=averaged)
-    assert torch.equal(_weights(tmp_path / "whole"), _weights(tmp_path / "killed"))
-    assert not torch.equal(_weights(tmp_path / "whole"), _weights(whole))
-
-
-def test_the_average_spans_the_last_part_of_the_training() -> None:
-    values = torch.arange(1.0, 1001.0)
-    average = values[0]
-    for count, value in enumerate(values[1:], start=1):
-        average = _power_average(average, value, torch.tensor(count), share=0.2)
-    weights = values**4  # the i-th weighs as i to the 1 / 0.2 - 1
-    assert float(average) == pytest.approx(
-        float((weights * values).sum() / weights.sum()), rel=0.01
-    )
 
 
 @pytest.mark.slow

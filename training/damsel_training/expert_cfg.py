@@ -24,8 +24,6 @@ class ExpertCfg:
         learning_rate: of Adam at the start; falls linearly to three tenths.
         discount: gamma.
         target_rate: tau of the target networks.
-        averaged_share: roughly the last part of the training so far that the policy's weights are
-            averaged over; 0 takes the last ones.
         width: units in each of two hidden layers.
         buffer_size: transitions kept.
         env: environment and shaped reward.
@@ -39,7 +37,6 @@ class ExpertCfg:
     learning_rate: float = 1e-3
     discount: float = 0.97
     target_rate: float = 0.01
-    averaged_share: float = 0.0
     width: int = 128
     buffer_size: int = 300_000
     env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
@@ -51,7 +48,7 @@ class ExpertCfg:
             *("steps", "evaluate_every", "evaluation_goals", "updates_per_step"),
             *("batch_size", "width", "buffer_size"),
         )
-        require_shares(self, "discount", "target_rate", "averaged_share")
+        require_shares(self, "discount", "target_rate")
 
     @property
     def evaluation_period(self) -> int:

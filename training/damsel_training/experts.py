@@ -1,7 +1,7 @@
 """Line 1 of Algorithm 1: one goal-conditioned SAC expert per family.
 
 Stable-Baselines3 learns; this module feeds it the batched simulation, measures the deterministic
-policy, or the average of its weights, on fixed goals as it goes, and keeps the best one. It can be
+policy on fixed goals as it goes, and keeps the best one. It can be
 interrupted at any time, and then ends as if it had not been: see `damsel_training.sac_state`.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from numpy.typing import NDArray
 from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from damsel_training.checkpoints import (
     delete_checkpoints,
@@ -135,11 +132,6 @@ class _Training(BaseCallback):
         self.checkpoint = self._home / "checkpoint.pt"
         self._family, self._cfg, self._folder, self._progress = family, cfg, folder, progress
         self._state = state
-        self._average = (
-            AveragedModel(state.actor, avg_fn=partial(_power_average, share=cfg.averaged_share))
-            if cfg.averaged_share
-            else None
-        )
         self._history: list[dict[str, float]] = []
 
     @property
@@ -151,15 +143,12 @@ class _Training(BaseCallback):
         """All that the rest of the training depends on."""
         return {
             "sac": self._state.state_dict(),
-            "average": self._average.state_dict() if self._average else None,
             "history": self._history,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on exactly as the training that `state` was taken from would have."""
         self._state.load_state_dict(state["sac"])
-        if self._average:
-            self._average.load_state_dict(state["average"])
         self._history = state["history"]
 
     def refuse_divergence(self) -> None:
@@ -177,8 +166,6 @@ class _Training(BaseCallback):
             )
 
     def _on_step(self) -> bool:
-        if self._average:
-            self._average.update_parameters(self._state.actor)
         return True
 
     def _on_rollout_start(self) -> None:
@@ -199,8 +186,7 @@ class _Training(BaseCallback):
 
     def _evaluate(self) -> None:
         steps = self._state.steps
-        actor = self._average.module if self._average else self._state.actor
-        expert = Expert(self._family, actor.state_dict())
+        expert = Expert(self._family, self._state.actor.state_dict())
         score = evaluate_expert(expert, self._cfg)
         if score.merit >= self.best.merit:
             expert.save(self._folder)
@@ -223,16 +209,6 @@ class _Training(BaseCallback):
             f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
             f"{score.disturbed_force:.0f} N",
         )
-
-
-def _power_average(average: Tensor, newest: Tensor, count: Tensor, share: float) -> Tensor:
-    """The average of `count + 1` values, the i-th of which weighs as i to the (1 / share - 1).
-
-    What it spans grows with the training. Karras et al., Analyzing and Improving the Training
-    Dynamics of Diffusion Models, arXiv 2312.02696, section 3.1.
-    """
-    kept = (1 - 1 / (count + 1)) ** (1 / share)
-    return newest + kept * (average - newest)
 
 
 def _score(row: dict[str, float]) -> ExpertScore:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from damsel.bundle import Bundle
 from damsel.tasks import Task, save_tasks
 from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.system_identification.arm_file import save_arm
@@ -68,6 +69,8 @@ def test_tables_of_another_command_are_neither_replaced_nor_joined(
     assert "--iterations 1" in recorded_commands(tmp_path / "out")["one-nothing-seed0.csv"]
 
 
+SHIPPED_SEED = Bundle.load("models/default").provenance["seeds"]["run"]
+SHIPPED = ["--bundle", "models/default", "--seed", str(SHIPPED_SEED)]
 COLUMNS = "table,command,commit,hardware,environment_steps,training_seconds,evaluation_seconds"
 
 
@@ -100,7 +103,7 @@ def test_what_only_reads_a_run_begins_none(
 ) -> None:
     run = tmp_path / "run"
     assert main([*compare, "--method", "nothing", "--iterations", "1"]) == 0
-    bundle = ["--bundle", "models/default", "--method", "damsel", "--iterations", "1"]
+    bundle = [*SHIPPED, "--method", "damsel", "--iterations", "1"]
     assert main([*compare, *bundle]) == 0
     for words, first in (
         ([*compare, "--iterations", "1", "--method", "nothing", "--method", "gmps"], "gmps"),
@@ -116,19 +119,20 @@ def test_what_only_reads_a_run_begins_none(
 def test_a_bundle_is_compared_under_its_own_seed(
     compare: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message = _refused(capsys, *compare, "--bundle", "models/default", "--seed", "7")
-    assert "--seed is 7; allowed with --bundle models/default: 0" in message
+    message = _refused(capsys, *compare, "--bundle", "models/default", "--seed", "777")
+    assert f"--seed is 777; allowed with --bundle models/default: {SHIPPED_SEED}" in message
 
 
 def test_a_bundle_is_compared_on_the_arm_that_is_asked_for(
     compare: list[str], tmp_path: Path
 ) -> None:
     save_arm(tmp_path / "arm.yaml", SLOW_ARM, {})
-    words = [*compare, "--bundle", "models/default", "--method", "damsel", "--iterations", "1"]
+    words = [*compare, *SHIPPED, "--method", "damsel", "--iterations", "1"]
     solved = []
     for arm in ([], ["--physics", str(tmp_path / "arm.yaml"), "--force"]):
         assert main([*words, *arm]) == 0
-        solved.append(read_rows([tmp_path / "out" / "one-damsel-seed0.csv"])[-1].success)
+        table = tmp_path / "out" / f"one-damsel-seed{SHIPPED_SEED}.csv"
+        solved.append(read_rows([table])[-1].success)
     # An arm that can hardly move opens no door.
     assert solved == [True, False]
 

@@ -163,7 +163,8 @@ def test_the_gap_is_told_and_written(
     assert f"{found['end_effector']['rms_mm']:.2f} mm" in capsys.readouterr().out
 
 
-def test_the_fit_is_written_so_that_training_can_read_it(file: Path, tmp_path: Path) -> None:
+def test_the_fit_is_written_so_that_training_can_read_it(tmp_path: Path) -> None:
+    file = write(tmp_path / "run.mcap", simulated(UP / 4, 101))
     output = tmp_path / "arm.yaml"
     assert fit_main([str(file), "-o", str(output)]) == 0
     arm = load_arm(output)

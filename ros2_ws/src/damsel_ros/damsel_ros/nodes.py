@@ -151,11 +151,10 @@ def wait_for_recorder(
 
     subscription = node.create_subscription(String, "recorder/hears", hear, LATCHED)
     deadline_s = time.monotonic() + timeout_s
-    while not set(nodes) <= set(heard):
+    while missing := [name for name in nodes if name not in heard]:
         if time.monotonic() > deadline_s:
             raise RobotTimeoutError(
-                f"the recorder does not hear {', '.join(set(nodes) - set(heard))} "
-                f"after {timeout_s:g} s"
+                f"the recorder does not hear {', '.join(missing)} after {timeout_s:g} s"
             )
         poll()
     node.destroy_subscription(subscription)

@@ -1,8 +1,8 @@
 """Line 1 of Algorithm 1: one goal-conditioned SAC expert per family.
 
 Stable-Baselines3 learns; this module feeds it the batched simulation, measures the deterministic
-policy on fixed goals as it goes, and keeps the best one. It can be interrupted at any time, and then
-ends as if it had not been: see `damsel_training.sac_state`.
+policy on fixed goals as it goes, and keeps the best one. It can be interrupted at any time, and
+then ends as if it had not been: see `damsel_training.sac_state`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from damsel import scene
 from damsel.families import FAMILIES
 from damsel_training.expert_reward import (
     ExpertRewardCfg,
+    clearance,
     grasp_error,
     grasp_point,
     reward_terms,
@@ -47,6 +48,31 @@ def test_the_way_into_a_handle_has_no_step_up(family: str) -> None:
     )
     errors = np.array([grasp_error(family, _observation(tuple(p)), goal)[0] for p in way])
     assert (np.diff(errors) < 1e-9).all()
+
+
+@pytest.mark.parametrize("family", ["door", "drawer"])
+def test_the_way_into_a_handle_and_a_hand_that_pulls_are_clear_of_the_bar(family: str) -> None:
+    hooked = grasp_point(family, _observation((0.45, 0.0, 0.04)), np.array([GOALS[family]]))[0]
+    hover = hooked + np.array([0.0, 0.0, 0.065])
+    handle_x = hooked[0] - 0.5 * scene.DOOR_HANDLE_STANDOFF_M
+    pulling = np.array([handle_x + 0.013, *hooked[1:]])
+    way = [*np.linspace((0.45, 0.0, hover[2]), hover, 60), *np.linspace(hover, hooked, 40), pulling]
+    gaps = [clearance(family, _observation(tuple(point)))[0] for point in way]
+    assert min(gaps) >= ExpertRewardCfg().clearance_m
+
+
+def test_the_gap_is_measured_between_finger_and_bar() -> None:
+    x, y, z = scene.DRAWER_HANDLE_START_BASE
+
+    def gap(dx: float, dy: float, dz: float) -> float:
+        return float(clearance("drawer", _observation((x + dx, y + dy, z + dz)))[0])
+
+    assert gap(0.0, 0.0, 0.006) == pytest.approx(0.0)
+    assert gap(0.0, 0.03, 0.010) == pytest.approx(0.004)
+    assert gap(-0.023, 0.0, 0.0) == gap(0.023, 0.0, 0.0) == pytest.approx(0.010)
+    assert gap(0.0, 0.1, 0.0) == pytest.approx(0.025)
+    assert gap(0.0, 0.0, -0.03) == np.inf
+    assert clearance("push", _observation((0.45, 0.0, 0.04)))[0] == np.inf
 
 
 def test_a_tool_in_front_of_the_bar_is_not_rewarded_for_going_down() -> None:

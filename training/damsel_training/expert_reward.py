@@ -17,7 +17,7 @@ from damsel.families import FAMILIES
 from damsel.observation import BLOCK, DOOR_HANDLE, DRAWER_HANDLE, END_EFFECTOR
 from damsel.scene import BLOCK_HALF_SIZE_M, DOOR_HANDLE_STANDOFF_M, door_angle
 
-__all__ = ["ExpertRewardCfg", "grasp_error", "grasp_point", "reward_terms"]
+__all__ = ["ExpertRewardCfg", "clearance", "grasp_error", "grasp_point", "reward_terms"]
 
 Array = NDArray[np.float64]
 
@@ -27,6 +27,8 @@ _GAP_HALF_WIDTH_M = 0.014
 _ENTRY_HALF_WIDTH_M = 0.004
 _BAR_RADIUS_M = 0.006
 _HOVER_HEIGHT_M = 0.035
+_INSIDE_DEPTH_M = 0.018
+_HAND_AND_BAR_HALF_WIDTH_M = 0.075
 _PUSH_HEIGHT_BELOW_CENTRE_M = 0.008
 _PUSH_OFFSET_M = 0.008
 
@@ -45,6 +47,9 @@ class ExpertRewardCfg:
             newtons, up to 30 N above it.
         force_limit_n: force that costs nothing.
         action_weight: per squared unit of action.
+        clearance_weight: for touching a handle's bar on the way in, falling to nothing where the
+            gap is `clearance_m`. Who cuts this corner lands on the bar once the arm is late.
+        clearance_m: gap that costs nothing, metres.
     """
 
     reach_weight: float = 8.0
@@ -53,6 +58,8 @@ class ExpertRewardCfg:
     force_weight: float = 0.4
     force_limit_n: float = 5.0
     action_weight: float = 0.05
+    clearance_weight: float = 4.0
+    clearance_m: float = 0.012
 
 
 def grasp_point(family: str, observation: Array, goal: Array) -> Array:
@@ -92,6 +99,28 @@ def grasp_error(family: str, observation: Array, goal: Array) -> Array:
     return error
 
 
+def clearance(family: str, observation: Array) -> Array:
+    """Gap (n,) in metres between the fingers and the bar of the handle that they go over.
+
+    Infinite for the block, and for a tool that has come down far enough to pull.
+
+    Args:
+        family: name of the family.
+        observation: (n, 12).
+    """
+    if family == "push":
+        return np.full(len(observation), np.inf)
+    tool, handle = observation[:, END_EFFECTOR], observation[:, _HANDLES[family]]
+    inside, aside = _in_handle(tool, handle, _inwards(family, observation))
+    height = tool[:, 2] - handle[:, 2]
+    beside = np.hypot(
+        np.maximum(np.abs(inside) - _BAR_RADIUS_M - _FINGER_RADIUS_M, 0.0),
+        np.maximum(aside - _HAND_AND_BAR_HALF_WIDTH_M, 0.0),
+    )
+    gap = np.hypot(beside, np.maximum(height - _BAR_RADIUS_M, 0.0))
+    return np.where(height < -_INSIDE_DEPTH_M, np.inf, gap)
+
+
 def _inwards(family: str, observation: Array) -> Array:
     """Unit vectors (n, 2) from a handle's bar to the panel behind it."""
     if family == "drawer":
@@ -110,10 +139,16 @@ def _push_point(block: Array, remaining: Array) -> Array:
     return point
 
 
-def _hook_error(tool: Array, handle: Array, inwards: Array) -> Array:
+def _in_handle(tool: Array, handle: Array, inwards: Array) -> tuple[Array, Array]:
+    """How far (n,) the tool is behind the bar's axis, and how far (n,) from its middle along it."""
     offset = tool[:, :2] - handle[:, :2]
     inside = np.sum(offset * inwards, axis=1)
     aside = np.abs(offset[:, 0] * -inwards[:, 1] + offset[:, 1] * inwards[:, 0])
+    return inside, aside
+
+
+def _hook_error(tool: Array, handle: Array, inwards: Array) -> Array:
+    inside, aside = _in_handle(tool, handle, inwards)
     middle = 0.5 * DOOR_HANDLE_STANDOFF_M
     # Aim for the middle on the way in; once below the bar, anywhere in the gap will do.
     below_bar = tool[:, 2] < handle[:, 2] - _BAR_RADIUS_M
@@ -161,4 +196,6 @@ def reward_terms(
         "force": -cfg.force_weight
         * np.clip((contact_force - cfg.force_limit_n) / 10.0, 0.0, 3.0) ** 2,
         "action": -cfg.action_weight * np.sum(action**2, axis=1),
+        "clearance": -cfg.clearance_weight
+        * np.clip(1.0 - clearance(family, observation) / cfg.clearance_m, 0.0, 1.0),
     }

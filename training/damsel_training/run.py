@@ -135,7 +135,7 @@ class RunCfg:
 
 _SMOKE_EXPERT = ExpertCfg(steps=6_400, evaluate_every=3_200, evaluation_goals=8)
 
-_NOISY = ExpertEnvCfg(observation_noise_m=0.004)
+_NOISY = ExpertEnvCfg(observation_noise_m=0.008)
 
 PRESETS: dict[str, RunCfg] = {
     # A few seconds a stage: shows that the chain holds, learns nothing.
@@ -149,8 +149,8 @@ PRESETS: dict[str, RunCfg] = {
     "quick": RunCfg(
         "quick",
         # Noise makes hooks gentle, and pushes such that a policy which sees less can follow.
-        experts=dict.fromkeys(FAMILIES, ExpertCfg(steps=160_000, env=_NOISY))
-        | {"push": ExpertCfg(steps=300_000, env=ExpertEnvCfg(observation_noise_m=0.008))},
+        experts=dict.fromkeys(FAMILIES, ExpertCfg(steps=200_000, env=_NOISY))
+        | {"push": ExpertCfg(steps=300_000, env=_NOISY)},
         damsel=DamselCfg(iterations=24),
     ),
     # As in the paper: an expert for each of the 60 training tasks.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Self
 
 from damsel.families import family
 from damsel.tasks import Task, is_solved
+from damsel.whole_files import write_whole
 
 __all__ = ["AdaptationResult", "TrajectoryResult", "write_json"]
 
@@ -181,16 +181,7 @@ def write_json(result: AdaptationResult | Sequence[AdaptationResult], path: str 
     else:
         document = [one.to_json() for one in result]
     content = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    target = Path(path)
-    if target.exists() and not target.is_file():
-        target.write_text(content, encoding="utf-8")
-        return
-    target = target.resolve()
-    # The temporary folder keeps the new file's permissions those of any file written here.
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as staging:
-        staged = Path(staging, target.name)
-        staged.write_text(content, encoding="utf-8")
-        staged.replace(target)
+    write_whole(path, content)
 
 
 def _is_probe(one: TrajectoryResult) -> bool:

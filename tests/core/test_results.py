@@ -3,8 +3,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -124,44 +122,6 @@ def test_writing_one_record_or_a_list(tmp_path: Path) -> None:
     write_json([], path)
     assert json.loads(path.read_text()) == []
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "result.json"
-    path.write_text("old")
-
-    def fail(self: Path, *_: object, **__: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(Path, "write_text", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_json(result(), path)
-    monkeypatch.undo()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
-    target, link = tmp_path / "folder" / "result.json", tmp_path / "link.json"
-    target.parent.mkdir()
-    target.write_text("old")
-    link.symlink_to(target)
-    write_json(result(), link)
-    assert link.is_symlink()
-    assert json.loads(target.read_text()) == result().to_json()
-
-
-def test_what_is_no_regular_file_is_written_into(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    write_json(result(), pipe)
-    assert json.loads(os.read(reader, 1 << 16)) == result().to_json()
-    os.close(reader)
-    assert stat.S_ISFIFO(pipe.stat().st_mode)
-    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:

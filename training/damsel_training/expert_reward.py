@@ -85,7 +85,7 @@ def grasp_error(family: str, observation: Array, goal: Array) -> Array:
 
     For the block the straight way to `grasp_point`; for a handle the way into the gap from above.
     """
-    if family != "push":
+    if family in _HANDLES:
         return _hook_error(
             observation[:, END_EFFECTOR],
             observation[:, _HANDLES[family]],
@@ -108,7 +108,7 @@ def clearance(family: str, observation: Array) -> Array:
         family: name of the family.
         observation: (n, 12).
     """
-    if family == "push":
+    if family not in _HANDLES:
         return np.full(len(observation), np.inf)
     tool, handle = observation[:, END_EFFECTOR], observation[:, _HANDLES[family]]
     inside, aside = _in_handle(tool, handle, _inwards(family, observation))

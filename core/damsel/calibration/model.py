@@ -25,6 +25,7 @@ from damsel.calibration.numbers import numbers
 from damsel.errors import InvalidConfigError, brief
 from damsel.rigid import RigidTransform
 from damsel.safe_yaml import read_yaml
+from damsel.whole_files import write_whole
 
 __all__ = ["OBJECT_NAMES", "Calibration", "load_calibration", "save_calibration"]
 
@@ -122,7 +123,7 @@ def save_calibration(path: Path, calibration: Calibration) -> None:
         "marker_to_object": _plain(calibration.marker_to_object),
     }
     try:
-        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        write_whole(path, yaml.safe_dump(content, sort_keys=False))
     except OSError as cause:
         raise InvalidConfigError(
             f"calibration {str(path)!r} cannot be written: {cause.strerror}"

@@ -11,6 +11,7 @@ import yaml
 
 from damsel.errors import InvalidConfigError, brief
 from damsel.safe_yaml import read_yaml
+from damsel.whole_files import write_whole
 from damsel_sim.arm_parameters import ArmParameters
 
 __all__ = ["load_arm", "save_arm"]
@@ -54,7 +55,7 @@ def save_arm(path: Path, arm: ArmParameters, record: Mapping[str, Any]) -> None:
     """
     content = {"schema": _SCHEMA, "arm": asdict(arm), **record}
     try:
-        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        write_whole(path, yaml.safe_dump(content, sort_keys=False))
     except OSError as cause:
         raise InvalidConfigError(
             f"arm parameters {str(path)!r} cannot be written: {cause.strerror}"

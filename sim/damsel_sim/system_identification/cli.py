@@ -11,6 +11,7 @@ from pathlib import Path
 
 from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError
+from damsel.whole_files import write_whole
 from damsel_sim.arm_parameters import NOMINAL_ARM
 from damsel_sim.system_identification.arm_file import load_arm, save_arm
 from damsel_sim.system_identification.fit import fit
@@ -127,6 +128,6 @@ def _check_writable(option: str, path: Path | None, *read: Path | None) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
     except OSError as error:
         raise InvalidConfigError(f"{str(path)!r} cannot be written: {error.strerror}") from None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from damsel.errors import InvalidConfigError
+from damsel.whole_files import write_whole
 from damsel_training.comparison_record import recorded_origins
 
 __all__ = ["new_page", "provenance_table", "update_page"]
@@ -60,9 +61,7 @@ def update_page(page: Path, sections: Mapping[str, str], beginning: str) -> None
         for name in sections:
             if name not in found:
                 text = f"{text.rstrip()}\n\n{_marked(name, sections[name])}\n"
-        staged = page.with_suffix(".partial")
-        staged.write_text(text, encoding="utf-8")
-        staged.replace(page)
+        write_whole(page, text)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidConfigError(f"{page} cannot be written anew: {error}") from None
 

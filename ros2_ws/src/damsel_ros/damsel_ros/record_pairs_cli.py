@@ -17,6 +17,7 @@ from damsel.calibration.fit import MIN_PAIRS
 from damsel.cli import OneLineParser
 from damsel.cli import run as run_command
 from damsel.errors import InvalidConfigError, RobotError, brief
+from damsel.whole_files import write_whole
 from damsel_intera.errors import InteraError
 from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.pair_recorder import PairRecorder
@@ -87,7 +88,7 @@ def _check_new_file(path: Path) -> None:
 
 def _write(path: Path, pairs: list[dict[str, list[float]]]) -> None:
     try:
-        path.write_text(yaml.safe_dump(pairs, default_flow_style=None), encoding="utf-8")
+        write_whole(path, yaml.safe_dump(pairs, default_flow_style=None))
     except OSError as error:
         raise InvalidConfigError(
             f"--output {brief(str(path))} cannot be written: {error.strerror}"

@@ -56,6 +56,15 @@ def _with_values_joined(args: Iterable[str]) -> list[str]:
     return joined
 
 
+def _check_working_directory() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InvalidConfigError(
+            f"the working directory cannot be used: {error.strerror}"
+        ) from None
+
+
 def run(main: Callable[[], int | None], program: str | None = None) -> int:
     """Run a command and return its exit code.
 
@@ -70,6 +79,7 @@ def run(main: Callable[[], int | None], program: str | None = None) -> int:
     """
     name = program if program is not None else Path(sys.argv[0]).name
     try:
+        _check_working_directory()
         code = main() or 0
         sys.stdout.flush()
         return code

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from damsel.cli import OneLineParser, run
+from damsel.cli import EXIT_BAD_INPUT, OneLineParser, run
 from damsel.errors import InvalidBundleError, InvalidConfigError, InvalidTaskError, RobotError
 
 
@@ -110,3 +111,15 @@ def test_an_unknown_option_is_not_taken_for_a_value() -> None:
     parser.add_argument("--goal")
     with pytest.raises(InvalidConfigError, match="argument --goal: expected one argument"):
         parser.parse_args(["--goal", "-x"])
+
+
+def test_a_working_directory_that_is_gone_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert run(lambda: None, "damsel-thing") == EXIT_BAD_INPUT
+    says = "damsel-thing: error: the working directory cannot be used: No such file or directory\n"
+    assert capsys.readouterr().err == says

@@ -260,6 +260,12 @@ def test_a_parameter_file_that_is_not_there_is_refused() -> None:
         preflight(["--parameters", "no/such.yaml"])
 
 
+def test_a_domain_that_there_is_none_of_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "300")
+    with pytest.raises(InvalidConfigError, match=r"ROS_DOMAIN_ID is '300'; allowed"):
+        preflight([])
+
+
 def test_a_parameter_out_of_range_is_refused(tmp_path: Path, domain_id: int) -> None:
     rclpy.shutdown()  # the command starts ROS itself
     file = tmp_path / "mine.yaml"

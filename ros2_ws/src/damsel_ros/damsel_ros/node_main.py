@@ -69,7 +69,8 @@ def start_ros(
     try:
         rclpy.init(args=None if args is None else list(args), signal_handler_options=signals)
     except RuntimeError as error:  # base of the private classes for every kind of bad argument
-        raise InvalidConfigError(f"ROS arguments not understood: {error}") from None
+        what = "ROS 2 cannot be started" if args == [] else "ROS arguments not understood"
+        raise InvalidConfigError(f"{what}: {error}") from None
 
 
 def _die_with_operator() -> None:

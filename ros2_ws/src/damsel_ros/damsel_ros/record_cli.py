@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -30,7 +29,7 @@ from damsel_ros.attendant import Attendant
 from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.exciter import Exciter
 from damsel_ros.interrupt import Interrupt, RunInterruptedError
-from damsel_ros.node_main import prepare_dds
+from damsel_ros.node_main import start_ros
 from damsel_ros.nodes import (
     NAMESPACE,
     finish_recording,
@@ -114,10 +113,9 @@ def _excite(
 ) -> None:
     """Start the robot node and a recorder, make the motion, and stop both whatever happens."""
     with ExitStack() as stack:
-        prepare_dds()
         # Cameras and operators of a physical arm are in the domain that the user has chosen.
         alone = options.robot == "sim" and hide_in_own_domain()
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        start_ros([], SignalHandlerOptions.NO)
         stack.callback(try_shutdown)
         node = Node("operator", namespace=NAMESPACE)
         executor = SingleThreadedExecutor()

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
@@ -16,7 +15,7 @@ from damsel.calibration import Calibration, load_calibration
 from damsel.errors import InvalidConfigError
 from damsel_ros.backends.sawyer_cfg import SawyerCfg, sawyer_cfg_of
 from damsel_ros.backends.sawyer_parameters import SAWYER_PARAMETERS
-from damsel_ros.node_main import prepare_dds
+from damsel_ros.node_main import start_ros
 from damsel_ros.nodes import NAMESPACE
 from damsel_ros.parameter_file import check_parameter_file
 from damsel_ros.parameters import declare_parameters
@@ -65,8 +64,7 @@ def sawyer_set_up(parameters: str) -> Iterator[SetUp]:
     if parameters:
         check_parameter_file(Path(parameters))
         files.append(Path(parameters))
-    prepare_dds()
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    start_ros([], SignalHandlerOptions.NO)
     try:
         node = _node(files)
         values = declare_parameters(node, PARAMETERS)

@@ -19,6 +19,7 @@ from damsel_training.damsel import prior_components
 from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.disturbances import DISTURBANCES
 from damsel_training.errors import InvalidDatasetError
+from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.gmps import without_structure
 from damsel_training.run import PRESETS, RunFolder
 from damsel_training.stage_times import seconds_by_stage, timed
@@ -155,10 +156,9 @@ def test_steps_that_choose_checkpoints_of_experts_are_counted(smoke_run: SmokeRu
     assert expert_steps(cfg, folder) == total
 
 
-def test_the_quick_preset_evaluates_its_experts_for_435200_steps() -> None:
-    experts = PRESETS["quick"].experts
-    assert isinstance(experts, dict)
-    assert sum(expert.evaluation_steps for expert in experts.values()) == 435_200
+def test_choosing_a_checkpoint_takes_two_trajectories_a_goal_at_every_evaluation() -> None:
+    cfg = ExpertCfg(steps=160_000, evaluate_every=19_200, evaluation_goals=64)
+    assert cfg.evaluation_steps == 9 * 2 * 64 * 100  # the last evaluation ends the training
 
 
 @pytest.mark.slow

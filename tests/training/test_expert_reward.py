@@ -75,6 +75,22 @@ def test_the_gap_is_measured_between_finger_and_bar() -> None:
     assert clearance("push", _observation((0.45, 0.0, 0.04)))[0] == np.inf
 
 
+def test_a_gap_costs_less_the_wider_it_is_and_nothing_from_the_clearance_on() -> None:
+    cfg = ExpertRewardCfg()
+    x, y, z = scene.DRAWER_HANDLE_START_BASE
+    tools = [(x, y, z + 0.006 + gap) for gap in (0.0, 0.5 * cfg.clearance_m, cfg.clearance_m)]
+    terms = reward_terms(
+        cfg,
+        "drawer",
+        np.concatenate([_observation(tool) for tool in tools]),
+        np.repeat(np.array([GOALS["drawer"]]), 3, axis=0),
+        np.zeros((3, 3)),
+        np.zeros(3),
+    )
+    share = terms["clearance"] / -cfg.clearance_weight
+    assert share == pytest.approx([1.0, 0.5, 0.0], abs=1e-9)
+
+
 def test_a_tool_in_front_of_the_bar_is_not_rewarded_for_going_down() -> None:
     goal = np.array([GOALS["drawer"]])
     x, y, z = scene.DRAWER_HANDLE_START_BASE

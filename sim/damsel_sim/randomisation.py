@@ -35,7 +35,7 @@ class RandomisationCfg:
             for the nominal one. Its delay and smoothing are not randomised.
     """
 
-    friction: tuple[float, float] = (0.7, 1.4)
+    friction: tuple[float, float] = (0.6, 1.6)
     block_mass: tuple[float, float] = (0.6, 1.6)
     damping: tuple[float, float] = (0.5, 2.0)
     joint_damping: tuple[float, float] = (0.7, 1.4)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from damsel.errors import InvalidConfigError
+from damsel_sim.arm_parameters import NOMINAL_ARM, ArmParameters
 from damsel_sim.physics import load_model
 from damsel_training.disturbances import (
     DISTURBANCES,
@@ -63,6 +64,35 @@ def test_a_delayed_arm_moves_that_much_later(steps: int) -> None:
         # The arm sags by a tenth of a micrometre while it waits.
         np.testing.assert_allclose(seen[index + steps][1], seen[index][0], atol=1e-6)
     np.testing.assert_allclose(late.step(FORWARD).applied, FORWARD, atol=1e-9)
+
+
+def test_a_lagging_arm_is_later_than_the_one_that_is_simulated() -> None:
+    """Back for five steps: it is as far back as it moves in the time by which it is late."""
+
+    def reached(delay_s: float, arm: ArmParameters) -> float:
+        scene = DisturbedTabletop(
+            1, Disturbance(arm_delay_s=delay_s), np.random.default_rng(0), arm
+        )
+        start = scene.reset()[0, 0]
+        for _ in range(5):
+            seen = scene.step(-FORWARD).observation
+        return float(start - seen[0, 0])
+
+    prompt, late = reached(0.0, NOMINAL_ARM), reached(0.03, NOMINAL_ARM)
+    assert late < prompt - 0.003
+    assert reached(0.01, ArmParameters(delay_s=0.02)) == pytest.approx(late, abs=1e-12)
+
+
+def test_an_arm_s_own_friction_stays_in_a_changed_world() -> None:
+    arm = ArmParameters(friction=0.02, smoothing_s=0.01)
+    assert Disturbance(arm_delay_s=0.03, arm_smoothing_s=0.02).arm(arm) == ArmParameters(
+        friction=0.02, delay_s=0.03, smoothing_s=0.03
+    )
+
+
+def test_an_arm_later_than_any_is_refused() -> None:
+    with pytest.raises(InvalidConfigError, match="delay_s is 0.6; allowed"):
+        Disturbance(arm_delay_s=0.6).arm(NOMINAL_ARM)
 
 
 def test_a_reset_forgets_late_actions() -> None:
@@ -121,7 +151,16 @@ def test_a_table_that_stands_off_is_touched_later() -> None:
     assert near - far == pytest.approx(0.02, abs=0.004)
 
 
-@pytest.mark.parametrize("changes", [{"friction": 0.0}, {"mass": -1.0}, {"action_delay_steps": -1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"friction": 0.0},
+        {"mass": -1.0},
+        {"action_delay_steps": -1},
+        {"arm_delay_s": -0.01},
+        {"arm_smoothing_s": float("nan")},
+    ],
+)
 def test_no_physics_is_refused(changes: dict[str, float]) -> None:
     with pytest.raises(InvalidConfigError, match="allowed:"):
         dataclasses.replace(Disturbance(), **changes)

@@ -72,7 +72,20 @@ def test_the_gap_is_measured_between_finger_and_bar() -> None:
     assert gap(-0.023, 0.0, 0.0) == gap(0.023, 0.0, 0.0) == pytest.approx(0.010)
     assert gap(0.0, 0.1, 0.0) == pytest.approx(0.025)
     assert gap(0.0, 0.0, -0.03) == np.inf
-    assert clearance("push", _observation((0.45, 0.0, 0.04)))[0] == np.inf
+
+
+def test_the_gap_to_the_block_is_of_a_finger_that_is_not_down_yet() -> None:
+    x, y, z = scene.BLOCK_START_BASE
+
+    def gap(dx: float, dy: float, dz: float) -> float:
+        return float(clearance("push", _observation((x + dx, y + dy, z + dz)))[0])
+
+    assert gap(-0.037, 0.0, 0.0) == pytest.approx(0.0)
+    assert gap(-0.045, 0.02, 0.01) == gap(0.045, 0.0, 0.01) == pytest.approx(0.008)
+    assert gap(0.0, 0.0, 0.035) == pytest.approx(0.005)
+    assert gap(0.0, 0.075, 0.0) == pytest.approx(0.020)
+    behind = grasp_point("push", _observation((0.45, 0.0, 0.04)), np.array([GOALS["push"]]))[0]
+    assert clearance("push", _observation(tuple(behind)))[0] == np.inf
 
 
 def test_a_gap_costs_less_the_wider_it_is_and_nothing_from_the_clearance_on() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from damsel.errors import InvalidConfigError
 from damsel.observation import ACTION_DIM, END_EFFECTOR
-from damsel_sim.arm_parameters import ArmParameters
+from damsel_sim.arm_parameters import NOMINAL_ARM, ArmParameters
 from damsel_sim.physics import TabletopPhysics, load_model
 
 __all__ = ["DISTURBANCES", "Disturbance", "DisturbedTabletop", "SeenStep", "disturbed_model"]
@@ -40,6 +40,9 @@ class Disturbance:
         observation_noise_m: standard deviation of white noise on every coordinate of every
             observation: what policy, encoder and reward are given.
         action_delay_steps: control steps by which every action arrives late.
+        arm_delay_s: seconds by which joint targets take effect later than on the arm itself.
+        arm_smoothing_s: seconds by which the time constant is longer with which the arm's own
+            controller approaches a target.
         shift_base: metres by which table, objects and furniture stand off their place.
         shift_seen: whether the observation shows that they do. Rewards count from where the
             objects rest in either case.
@@ -50,6 +53,8 @@ class Disturbance:
     damping: float = 1.0
     observation_noise_m: float = 0.0
     action_delay_steps: int = 0
+    arm_delay_s: float = 0.0
+    arm_smoothing_s: float = 0.0
     shift_base: tuple[float, float, float] = (0.0, 0.0, 0.0)
     shift_seen: bool = True
 
@@ -60,11 +65,23 @@ class Disturbance:
                 raise InvalidConfigError(
                     f"{name} of a disturbance is {getattr(self, name)}; allowed: above 0"
                 )
-        if self.observation_noise_m < 0 or self.action_delay_steps < 0:
-            raise InvalidConfigError(
-                f"noise of a disturbance is {self.observation_noise_m} and delay is "
-                f"{self.action_delay_steps}; allowed: from 0"
-            )
+        for name in ("observation_noise_m", "action_delay_steps", "arm_delay_s", "arm_smoothing_s"):
+            if not 0.0 <= getattr(self, name) < np.inf:
+                raise InvalidConfigError(
+                    f"{name} of a disturbance is {getattr(self, name)}; allowed: from 0"
+                )
+
+    def arm(self, arm: ArmParameters) -> ArmParameters:
+        """What an arm becomes.
+
+        Raises:
+            InvalidConfigError: if no arm is that late; see `damsel_sim.arm_parameters.LIMITS`.
+        """
+        return replace(
+            arm,
+            delay_s=arm.delay_s + self.arm_delay_s,
+            smoothing_s=arm.smoothing_s + self.arm_smoothing_s,
+        )
 
 
 DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType(
@@ -79,6 +96,9 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType(
         "noise_5mm": Disturbance(observation_noise_m=0.005),
         "delay_1": Disturbance(action_delay_steps=1),
         "delay_2": Disturbance(action_delay_steps=2),
+        "arm_30ms": Disturbance(arm_delay_s=0.03),
+        "arm_60ms": Disturbance(arm_delay_s=0.06),
+        "arm_smooth": Disturbance(arm_delay_s=0.02, arm_smoothing_s=0.03),
         "table_1cm": Disturbance(shift_base=(0.01, 0.0, 0.0)),
         "table_2cm": Disturbance(shift_base=(0.02, 0.0, 0.0)),
         "table_left_1cm": Disturbance(shift_base=(0.0, 0.01, 0.0)),
@@ -146,7 +166,9 @@ class DisturbedTabletop:
         self.disturbance = disturbance
         self.rows = rows
         self._rng = rng
-        self._physics = TabletopPhysics(rows, model=disturbed_model(disturbance), arm=arm)
+        self._physics = TabletopPhysics(
+            rows, model=disturbed_model(disturbance), arm=disturbance.arm(arm or NOMINAL_ARM)
+        )
         self._late: deque[Array] = deque()
         self._noise = np.zeros_like(self.true_observation)
 

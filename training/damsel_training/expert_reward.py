@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +29,40 @@ _ENTRY_HALF_WIDTH_M = 0.004
 _BAR_RADIUS_M = 0.006
 _HOVER_HEIGHT_M = 0.035
 _INSIDE_DEPTH_M = 0.018
-_HAND_AND_BAR_HALF_WIDTH_M = 0.05 + 0.018 + _FINGER_RADIUS_M  # of the bar, to a finger, of it
+_BAR_HALF_WIDTH_M = 0.05
+_FINGER_OFFSET_M = 0.018
 _PUSH_HEIGHT_BELOW_CENTRE_M = 0.008
 _PUSH_OFFSET_M = 0.008
 
+
+class _Obstacle(NamedTuple):
+    """What fingers are to keep clear of on their way down, in metres from its centre.
+
+    Attributes:
+        ahead: half of its size along the way in, a finger's included.
+        aside: half of its size across it, the hand's included.
+        above: height of its top.
+        down: depth at which the fingers have come down.
+    """
+
+    ahead: float
+    aside: float
+    above: float
+    down: float
+
+
+_BLOCK = _Obstacle(
+    ahead=BLOCK_HALF_SIZE_M + _FINGER_RADIUS_M,
+    aside=BLOCK_HALF_SIZE_M + _FINGER_OFFSET_M + _FINGER_RADIUS_M,
+    above=BLOCK_HALF_SIZE_M,
+    down=0.5 * _PUSH_HEIGHT_BELOW_CENTRE_M,
+)
+_BAR = _Obstacle(
+    ahead=_BAR_RADIUS_M + _FINGER_RADIUS_M,
+    aside=_BAR_HALF_WIDTH_M + _FINGER_OFFSET_M + _FINGER_RADIUS_M,
+    above=_BAR_RADIUS_M,
+    down=_INSIDE_DEPTH_M,
+)
 _HANDLES = {"door": DOOR_HANDLE, "drawer": DRAWER_HANDLE}
 
 
@@ -47,8 +78,9 @@ class ExpertRewardCfg:
             newtons, up to 30 N above it.
         force_limit_n: force that costs nothing.
         action_weight: per squared unit of action.
-        clearance_weight: for touching a handle's bar on the way in, falling to nothing where the
-            gap is `clearance_m`. Who cuts this corner lands on the bar once the arm is late.
+        clearance_weight: for touching the block or a handle's bar on the way down, falling to
+            nothing where the gap is `clearance_m`. Who cuts this corner lands on the bar once the
+            arm is late, and drags the block down where rubber grips well, until it jams.
         clearance_m: gap that costs nothing, metres.
     """
 
@@ -100,25 +132,27 @@ def grasp_error(family: str, observation: Array, goal: Array) -> Array:
 
 
 def clearance(family: str, observation: Array) -> Array:
-    """Gap (n,) in metres between the fingers and the bar of the handle that they go over.
+    """Gap (n,) in metres between fingers on their way down and the block, or the handle's bar.
 
-    Infinite for the block, and for a tool that has come down far enough to pull.
+    Infinite for a tool that has come down far enough to push or to pull.
 
     Args:
         family: name of the family.
         observation: (n, 12).
     """
-    if family not in _HANDLES:
-        return np.full(len(observation), np.inf)
-    tool, handle = observation[:, END_EFFECTOR], observation[:, _HANDLES[family]]
-    inside, aside = _in_handle(tool, handle, _inwards(family, observation))
-    height = tool[:, 2] - handle[:, 2]
+    tool = observation[:, END_EFFECTOR]
+    if family in _HANDLES:
+        centre, obstacle = observation[:, _HANDLES[family]], _BAR
+        ahead, aside = _in_handle(tool, centre, _inwards(family, observation))
+    else:
+        centre, obstacle = observation[:, BLOCK], _BLOCK
+        ahead, aside = (tool - centre)[:, 0], np.abs(tool - centre)[:, 1]
+    height = tool[:, 2] - centre[:, 2]
     beside = np.hypot(
-        np.maximum(np.abs(inside) - _BAR_RADIUS_M - _FINGER_RADIUS_M, 0.0),
-        np.maximum(aside - _HAND_AND_BAR_HALF_WIDTH_M, 0.0),
+        np.maximum(np.abs(ahead) - obstacle.ahead, 0.0), np.maximum(aside - obstacle.aside, 0.0)
     )
-    gap = np.hypot(beside, np.maximum(height - _BAR_RADIUS_M, 0.0))
-    return np.where(height < -_INSIDE_DEPTH_M, np.inf, gap)
+    gap = np.hypot(beside, np.maximum(height - obstacle.above, 0.0))
+    return np.where(height < -obstacle.down, np.inf, gap)
 
 
 def _inwards(family: str, observation: Array) -> Array:

@@ -14,10 +14,12 @@ from damsel_training.figures.page import new_page, provenance_table, update_page
 from damsel_training.figures.results import load_results, select
 from damsel_training.figures.style import METHOD_NAMES, save, styled
 from damsel_training.figures.tables import (
+    GENTLE_N,
     confusion_table,
     correlation_table,
     effort_table,
     robustness_table,
+    seeds_table,
     success_table,
 )
 from damsel_training.trajectory_table import TrajectoryRow
@@ -111,4 +113,8 @@ def _robustness(rows: Sequence[TrajectoryRow], task_set: str) -> str:
     for method, title in METHOD_NAMES.items():
         if method in disturbed:
             parts.append(f"### {title}\n\n{robustness_table(rows, method)}")
+            parts.append(
+                "By seed, over all these worlds; *gently* is solved, with no trajectory of the "
+                f"task above {GENTLE_N:g} N:\n\n{seeds_table(rows, method)}"
+            )
     return "\n\n".join(parts)

@@ -17,13 +17,18 @@ from damsel_training.figures.style import METHOD_NAMES
 from damsel_training.trajectory_table import TrajectoryRow
 
 __all__ = [
+    "GENTLE_N",
     "confusion_table",
     "correlation_table",
     "effort_table",
     "robustness_table",
+    "seeds_table",
     "success_table",
     "variants_table",
 ]
+
+GENTLE_N = 30.0
+"""Contact force that a trajectory may reach to be called gentle, newtons: this project's target."""
 
 _STEP_S = 0.05
 _DASH = "–"
@@ -154,11 +159,47 @@ def robustness_table(rows: Sequence[TrajectoryRow], method: str) -> str:
     ]
     for world in worlds:
         here = select(its_rows, disturbance=world)
-        cells = [world.replace("_", " "), *_success(here)]
+        cells = [_title(world), *_success(here)]
         inferred = [row.inferred == row.family for row in final_rows(here) if row.inferred]
         cells.append(f"{np.mean(inferred):.1%}" if inferred else _DASH)
         lines.append(cells + _forces(here))
     return _markdown(lines)
+
+
+def seeds_table(rows: Sequence[TrajectoryRow], method: str) -> str:
+    """Each seed of a method in all its worlds, the best first: what to choose one by.
+
+    The shares are of all tasks in all worlds. A task is solved gently if none of its trajectories,
+    probes included, pressed with more than `GENTLE_N`.
+    """
+    head = ["seed", "worlds", "solved", "strictly", "gently", "gently in the worst world"]
+    made: list[tuple[float, list[str]]] = []
+    for seed, one in by_seed(select(rows, method=method)).items():
+        final = final_rows(one)
+        rough = {(row.disturbance, row.task) for row in one if row.peak_force > GENTLE_N}
+        gently: dict[str, list[bool]] = {}
+        for row in final:
+            gentle = row.success and (row.disturbance, row.task) not in rough
+            gently.setdefault(row.disturbance, []).append(gentle)
+        share = float(np.mean([gentle for world in gently.values() for gentle in world]))
+        worst = min(gently, key=lambda name: np.mean(gently[name]))
+        peak = max(one, key=lambda row: row.peak_force)
+        cells = [
+            str(seed),
+            str(len(gently)),
+            f"{np.mean([row.success for row in final]):.1%}",
+            f"{np.mean([row.strict_success for row in final]):.1%}",
+            f"{share:.1%}",
+            f"{np.mean(gently[worst]):.1%} ({_title(worst)})",
+            f"{peak.peak_force:.1f} ({peak.family}, {_title(peak.disturbance)})",
+        ]
+        made.append((share, cells))
+    made.sort(key=lambda entry: -entry[0])
+    return _markdown([[*head, _FORCES[0]], *(cells for _, cells in made)])
+
+
+def _title(world: str) -> str:
+    return world.replace("_", " ")
 
 
 def _methods(rows: Sequence[TrajectoryRow]) -> list[str]:

@@ -90,7 +90,7 @@ def test_a_delay_delays() -> None:
     ("field", "value"), [("damping_scale", 0.0), ("friction", 0.4), ("delay_s", -0.1)]
 )
 def test_physics_that_no_arm_has_are_refused(field: str, value: float) -> None:
-    with pytest.raises(SettingError, match=f"{field} is {value}; allowed: "):
+    with pytest.raises(SettingError, match=f"{field} is {value:g}; allowed: "):
         ArmPhysics(**{field: value})
 
 

@@ -106,6 +106,23 @@ def test_the_help_of_rehearsals_is_their_own(capsys: pytest.CaptureFixture[str])
     assert "FILE --excite [OPTIONS of damsel-record]" in said
 
 
+@pytest.mark.parametrize(
+    ("arm", "words"),
+    [
+        ("mass=2", "--arm has 'mass'; allowed: NAME=VALUE of damping_scale, friction"),
+        ("friction=0.01,delay_s=soon", "--arm has delay_s as 'soon'; allowed: a number"),
+        ("friction", "--arm has friction as ''; allowed: a number"),
+        ("friction=9", "--arm: friction is 9; allowed: 0 to 0.3"),
+        ("delay_s=nan", "--arm: delay_s is nan; allowed: 0 to 0.5"),
+    ],
+)
+def test_an_arm_that_does_not_exist_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], arm: str, words: str
+) -> None:
+    assert rehearse_cli.rehearse([str(tmp_path / "run.mcap"), "--excite", "--arm", arm]) == 2
+    assert words in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(("robot", "own"), [("sim", True), ("sawyer", False)])
 @pytest.mark.usefixtures("no_domain")
 def test_only_a_simulation_gets_a_domain_of_its_own(

@@ -59,14 +59,3 @@ def test_hidden_parameters_are_recovered_from_a_recording(tmp_path: Path) -> Non
         assert getattr(arm, name) == pytest.approx(true, rel=0.1), name
     before, after = gap(replays, NOMINAL_ARM), gap(replays, arm)
     assert after.end_effector_rms_m < 0.3 * before.end_effector_rms_m
-
-
-def test_an_arm_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*REHEARSE, str(tmp_path / "run.mcap"), "--excite", "--arm", "mass=2"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "--arm has 'mass'; allowed: NAME=VALUE of damping_scale, friction" in done.stderr

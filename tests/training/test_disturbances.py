@@ -91,7 +91,7 @@ def test_an_arm_s_own_friction_stays_in_a_changed_world() -> None:
 
 
 def test_an_arm_later_than_any_is_refused() -> None:
-    with pytest.raises(InvalidConfigError, match="delay_s is 0.6; allowed"):
+    with pytest.raises(InvalidConfigError, match=r"delay_s is 0\.6; allowed"):
         Disturbance(arm_delay_s=0.6).arm(NOMINAL_ARM)
 
 

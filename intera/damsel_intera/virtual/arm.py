@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import mujoco
 import numpy as np
@@ -13,7 +13,7 @@ from damsel.scene import door_handle_position, drawer_handle_position
 from damsel_intera.errors import SettingError
 from damsel_intera.virtual.commands import JointCommand, SetPoint
 from damsel_intera.wire import ObjectPose, ObjectPoses
-from damsel_sim.arm_parameters import ArmParameters, apply_arm
+from damsel_sim.arm_parameters import LIMITS, ArmParameters, apply_arm
 from damsel_sim.physics import JointServo, TabletopPhysics, load_model
 
 __all__ = ["TICK_S", "ArmPhysics", "VirtualArm"]
@@ -43,15 +43,11 @@ class ArmPhysics:
 
     def __post_init__(self) -> None:
         """Refuse what no arm has."""
-        for name, low, high in (
-            ("damping_scale", 0.05, 20.0),
-            ("friction", 0.0, 0.3),
-            ("gain_scale", 0.1, 10.0),
-            ("delay_s", 0.0, 0.5),
-        ):
-            value = getattr(self, name)
+        for field in fields(self):
+            value, (low, high) = getattr(self, field.name), LIMITS[field.name]
+            low = max(low, 0.0)  # a fitted delay may come out below it
             if not low <= value <= high:
-                raise SettingError(f"{name} is {value}; allowed: {low} to {high}")
+                raise SettingError(f"{field.name} is {value:g}; allowed: {low:g} to {high:g}")
 
 
 class VirtualArm:

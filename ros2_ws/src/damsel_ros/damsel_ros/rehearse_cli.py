@@ -19,7 +19,8 @@ from pathlib import Path
 
 from damsel.cli import EXIT_BAD_INPUT, OneLineParser
 from damsel.errors import DamselError, InvalidConfigError, brief
-from damsel_intera.errors import InteraError
+from damsel_intera.errors import InteraError, SettingError
+from damsel_intera.virtual.arm import ArmPhysics
 from damsel_intera.virtual.rehearsal import Rehearsal, missing_ros1
 from damsel_ros.adapt_cli import Surroundings, run
 from damsel_ros.person import StandIn
@@ -125,15 +126,34 @@ def _arm_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     )
     given, rest = parser.parse_known_args(without_ros_arguments(argv))
     rest += ["--excite"] * given.excite
-    arguments = []
-    for part in filter(None, given.arm.split(",")):
+    physics = _physics(given.arm)
+    return [text for name, value in physics.items() for text in (_option(name), str(value))], rest
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _physics(text: str) -> dict[str, float]:
+    """What `--arm` gives: parameters of the virtual arm, by name."""
+    physics = {}
+    for part in filter(None, text.split(",")):
         name, _, value = part.partition("=")
         if name not in _ARM:
             raise InvalidConfigError(
                 f"--arm has {brief(name)}; allowed: NAME=VALUE of {', '.join(_ARM)}"
             )
-        arguments += [f"--{name.replace('_', '-')}", value]
-    return arguments, rest
+        try:
+            physics[name] = float(value)
+        except ValueError:
+            raise InvalidConfigError(
+                f"--arm has {name} as {brief(value)}; allowed: a number"
+            ) from None
+    try:
+        ArmPhysics(**physics)
+    except SettingError as error:
+        raise InvalidConfigError(f"--arm: {error}") from None
+    return physics
 
 
 def _fail(message: str, exit_code: int = EXIT_FAILED) -> int:

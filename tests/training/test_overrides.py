@@ -98,6 +98,7 @@ def test_the_last_of_two_counts() -> None:
         ("damsel.learning_rate=nan", "allowed: a number from 0"),
         ("damsel.learning_rate=", "None; allowed: a number from 0"),
         ("damsel.dagger=no thanks", "'no thanks'; allowed: true, false"),
+        ("damsel.network.component_distance=0", "component_distance is 0; allowed: above 0"),
         ("damsel.network.pooling=max", "allowed: attention, mean"),
         ("damsel.network.heads=3", "allowed: what divides encoder_width (128)"),
         ("damsel.network.latent_dim=2", "allowed: from 3, the number of families"),

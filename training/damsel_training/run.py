@@ -89,6 +89,12 @@ class RunCfg:
     damsel: DamselCfg = field(default_factory=DamselCfg)
     arm: ArmParameters | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a prior that would not tell families apart; only GMPS does without."""
+        distance = self.damsel.network.component_distance
+        if not 0 < distance < np.inf:
+            raise InvalidConfigError(f"component_distance is {distance:g}; allowed: above 0")
+
     @property
     def expert_kind(self) -> str:
         """Who the experts are, in words."""

@@ -76,6 +76,15 @@ def test_a_launch_with_a_bad_goal_says_so_and_ends(long_bundle: Path) -> None:
     assert "damsel-adapt: error: push goal (9.0, 9.0) is out of range" in done.stdout
 
 
+def test_a_parameter_file_of_no_node_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text("/damsel/robbot: {ros__parameters: {mode: lockstep}}", "utf-8")
+    done = launch(family="door", goal="0.5", parameters=str(file))
+    assert done.returncode == 1
+    assert "names '/damsel/robbot'; allowed: parameters of /damsel/robot" in done.stdout
+    assert "process started" not in done.stdout
+
+
 def test_ros2_launch_shows_the_arguments() -> None:
     shown = ros2_launch("--show-args").communicate(timeout=60)[0]
     for name in ("robot", "family", "goal", "bundle", "iterations", "json", "parameters"):

@@ -84,6 +84,7 @@ def test_the_gap_to_the_block_is_of_a_finger_that_is_not_down_yet() -> None:
     assert gap(-0.045, 0.02, 0.01) == gap(0.045, 0.0, 0.01) == pytest.approx(0.008)
     assert gap(0.0, 0.0, 0.035) == pytest.approx(0.005)
     assert gap(0.0, 0.075, 0.0) == pytest.approx(0.020)
+    assert gap(-0.037, 0.0, -0.001) == np.inf
     behind = grasp_point("push", _observation((0.45, 0.0, 0.04)), np.array([GOALS["push"]]))[0]
     assert clearance("push", _observation(tuple(behind)))[0] == np.inf
 

@@ -55,7 +55,7 @@ _BLOCK = _Obstacle(
     ahead=BLOCK_HALF_SIZE_M + _FINGER_RADIUS_M,
     aside=BLOCK_HALF_SIZE_M + _FINGER_OFFSET_M + _FINGER_RADIUS_M,
     above=BLOCK_HALF_SIZE_M,
-    down=0.5 * _PUSH_HEIGHT_BELOW_CENTRE_M,
+    down=0.0,
 )
 _BAR = _Obstacle(
     ahead=_BAR_RADIUS_M + _FINGER_RADIUS_M,

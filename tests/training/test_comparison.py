@@ -227,6 +227,32 @@ def test_a_damaged_record_is_refused_by_name(tmp_path: Path) -> None:
         provenance_table(tmp_path)
 
 
+def test_seconds_that_are_none_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "provenance.csv").write_text(
+        "table,command,commit,hardware,environment_steps,training_seconds,evaluation_seconds\n"
+        "one-damsel-seed0.csv,c,abc,two cores,10,soon,5\n"
+    )
+    with pytest.raises(InvalidDatasetError, match=r"\(training_seconds is 'soon'\)"):
+        provenance_table(tmp_path)
+
+
+def test_worlds_of_one_command_share_a_line(tmp_path: Path) -> None:
+    for command, table in (
+        ("c --disturb all", "few-nothing-seed10"),
+        ("c --disturb all", "few-nothing-seed10-delay_1"),
+        ("c --disturb all", "few-oracle-seed10"),
+        ("d", "few-nothing-seed1"),
+    ):
+        path, cfg = tmp_path / f"{table}.csv", PRESETS["quick"]
+        note_origin(path, command, "nothing", cfg, RunFolder(tmp_path), None, 4.0)
+    lines = [line.split(" | ") for line in provenance_table(tmp_path).splitlines()[2:5]]
+    assert [(cells[0], cells[1], cells[5]) for cells in lines] == [
+        ("| few-nothing-seed1", "1", "4"),
+        ("| few-nothing-seed10", "2", "8"),
+        ("| few-oracle-seed10", "1", "4"),
+    ]
+
+
 def test_comparisons_at_once_lose_no_line(tmp_path: Path) -> None:
     table, cfg = tmp_path / "one-nothing-seed0.csv", PRESETS["quick"]
     noting = threading.Thread(

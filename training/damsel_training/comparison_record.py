@@ -7,12 +7,14 @@ import fcntl
 import io
 import os
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite, nan
 from pathlib import Path
 
 from damsel.bundle import Bundle
+from damsel.errors import brief
 from damsel.tasks import training_tasks
 from damsel_training.checkpoints import load_checkpoint
 from damsel_training.errors import InvalidDatasetError
@@ -25,6 +27,7 @@ from damsel_training.workers import cores
 __all__ = ["note_origin", "recorded_commands", "recorded_origins"]
 
 _FILE = "provenance.csv"
+_SECONDS = re.compile(r"(\d+(\.\d+)?)?")
 _COLUMNS = (
     *("table", "command", "commit", "hardware"),
     *("environment_steps", "training_seconds", "evaluation_seconds"),
@@ -119,6 +122,11 @@ def _lines(path: Path) -> list[dict[str, str]]:
         missing = [name for name in _COLUMNS if row.get(name) is None]
         if missing:
             raise InvalidDatasetError(f"{path} is not a record of tables (no {missing[0]})")
+        for name in ("training_seconds", "evaluation_seconds"):
+            if not _SECONDS.fullmatch(row[name]):
+                raise InvalidDatasetError(
+                    f"{path} is not a record of tables ({name} is {brief(row[name])})"
+                )
     return rows
 
 

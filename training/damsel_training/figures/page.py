@@ -13,6 +13,7 @@ from damsel_training.comparison_record import recorded_origins
 
 __all__ = ["new_page", "provenance_table", "update_page"]
 
+_SEED = re.compile(r"(-seed\d+)")
 _MARKED = re.compile(r"<!-- begin ([\w-]+) -->\n.*?<!-- end \1 -->", re.DOTALL)
 
 
@@ -67,19 +68,26 @@ def update_page(page: Path, sections: Mapping[str, str], beginning: str) -> None
 
 
 def provenance_table(results: Path) -> str:
-    """What made each table: command, commit, hardware, cost."""
+    """What made each table: command, commit, hardware, cost. Those of many worlds share a line."""
     rows = recorded_origins(results)
     if not rows:
         return "The tables came without a record of what made them."
     lines = [
-        "| table | trained at | environment steps | training, h | evaluation, s | hardware |",
-        "| --- | --- | ---: | ---: | ---: | --- |",
+        "| tables | worlds | trained at | environment steps | training, h | evaluation, s "
+        "| hardware |",
+        "| --- | ---: | --- | ---: | ---: | ---: | --- |",
     ]
+    together: dict[tuple[str, ...], list[float]] = {}
     for row in rows:
-        hours = f"{float(row['training_seconds']) / 3600:.2f}" if row["training_seconds"] else "–"
+        stem = _SEED.split(row["table"].removesuffix(".csv"))
+        made = (row[name] for name in ("command", "commit", "environment_steps", "hardware"))
+        key = ("".join(stem[:2]), row["training_seconds"], *made)
+        together.setdefault(key, []).append(float(row["evaluation_seconds"] or 0.0))
+    for (tables, seconds, _, commit, steps, hardware), spent in together.items():
+        hours = f"{float(seconds) / 3600:.2f}" if seconds else "–"
         lines.append(
-            f"| {row['table']} | {row['commit'][:7]} | {row['environment_steps'] or '–'} | {hours} "
-            f"| {row['evaluation_seconds']} | {row['hardware']} |"
+            f"| {tables} | {len(spent)} | {commit[:7]} | {steps or '–'} | {hours} "
+            f"| {sum(spent):.0f} | {hardware} |"
         )
     commands = "\n".join(dict.fromkeys(row["command"] for row in rows))
     return "\n".join(lines) + f"\n\n```sh\n{commands}\n```"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -59,6 +60,24 @@ def test_variants_are_randomised_around_the_arm() -> None:
     for values, centre in ((damping, 2.0), (gain, 0.8), (friction, 0.02)):
         assert np.exp(np.log(values).mean()) == pytest.approx(centre, rel=0.06)
         assert values.std() > 0.02 * centre
+
+
+def test_the_block_slides_as_the_range_of_friction_says() -> None:
+    """As contacts have it: of two geoms' friction the larger one counts."""
+    cfg = RandomisationCfg()
+    slides = []
+    for model in [load_model(), *randomised_models(cfg, 200, np.random.default_rng(0))]:
+        data = mujoco.MjData(model)
+        mujoco.mj_forward(model, data)
+        pair = {model.geom("block").id, model.geom("table").id}
+        (friction,) = {c.friction[0] for c in data.contact if set(c.geom.tolist()) == pair}
+        slides.append(friction)
+    factors = np.array(slides[1:]) / slides[0]
+    low, high = cfg.friction
+    assert (factors >= low).all()
+    assert (factors <= high).all()
+    assert np.median(factors) == pytest.approx(np.sqrt(low * high), rel=0.1)
+    assert factors.min() == pytest.approx(low, rel=0.05)
 
 
 def test_without_an_arm_variants_are_what_they_were() -> None:

@@ -8,14 +8,15 @@ from typing import Callable, Protocol, Sequence, Tuple
 
 from damsel_intera.reasons import EndpointFrame, HoldReason
 
-__all__ = ["SUPPORTED_VERSIONS", "RobotPort", "RobotState", "fault_of", "supported"]
+__all__ = ["PRESSED", "SUPPORTED_VERSIONS", "RobotPort", "RobotState", "fault_of", "supported"]
 
 Vector = Tuple[float, ...]
 
 SUPPORTED_VERSIONS = ("5.3.0", "5.3.1", "5.3.2")
 """Robot software that the SDK 5.3.0 speaks to."""
 
-_PRESSED = 1
+PRESSED = 1
+"""Of the robot's `estop_button`."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def fault_of(state: RobotState) -> HoldReason:
     """The fault that a state shows, the most telling first; NONE if there is none."""
     if not state.valid:
         return HoldReason.ROBOT_INVALID
-    if state.estop_button == _PRESSED:
+    if state.estop_button == PRESSED:
         return HoldReason.ESTOP
     if state.error:
         return HoldReason.ROBOT_ERROR

@@ -10,6 +10,7 @@ from typing import Any, Callable, Tuple
 from damsel_intera import ros1
 from damsel_intera.errors import RobotPortError
 from damsel_intera.reasons import EndpointFrame
+from damsel_intera.robot import PRESSED, RobotState
 
 __all__ = [
     "GRIPPER_TIP",
@@ -22,6 +23,7 @@ __all__ = [
     "point_of",
     "software_version",
     "start_node",
+    "switch_on",
     "wait_until",
 ]
 
@@ -33,6 +35,8 @@ JOINT_COMMAND = "/robot/limb/right/joint_command"
 _VERSION_PARAMETER = "/manifest/robot_software/version/HLR_VERSION_STRING"
 _POLL_S = 0.02
 _LISTENER_S = 5.0
+_TRANSITION_S = 5.0  # the vendor allows as much for each
+_STATE_FRESH_S = 0.5
 _COLLISION_S = 0.2
 
 Endpoint = Tuple[Tuple[float, ...], EndpointFrame]
@@ -102,6 +106,42 @@ def wait_until(
         if body is not None:
             body()
         time.sleep(_POLL_S)
+
+
+def switch_on(
+    state: Callable[[], RobotState | None],
+    ask_reset: Callable[[], None],
+    ask_enable: Callable[[], None],
+) -> None:
+    """Reset a stopped robot and switch its motors on, unless somebody presses the e-stop.
+
+    Both are asked for again and again. Whoever presses the button meanwhile ends that for good:
+    turning it free switches nothing on.
+
+    Args:
+        state: the newest state of the robot.
+        ask_reset: asks the robot to leave the stopped state.
+        ask_enable: asks it to switch its motors on.
+
+    Raises:
+        RobotPortError: If it does not come to that, e.g. with the e-stop pressed.
+    """
+
+    def undisturbed() -> RobotState:
+        now = state()
+        if now is None or time.monotonic() - now.assembly_received_s > _STATE_FRESH_S:
+            raise RobotPortError("the robot sends no state; allowed: a robot that does")
+        if now.estop_button == PRESSED:
+            raise RobotPortError("the e-stop is pressed; allowed: release it, then enable")
+        return now
+
+    def is_reset() -> bool:
+        now = undisturbed()
+        return not (now.stopped or now.error or now.estop_button or now.estop_source)
+
+    if undisturbed().stopped or undisturbed().error:
+        wait_until(is_reset, _TRANSITION_S, "reset", ask_reset)
+    wait_until(lambda: undisturbed().enabled, _TRANSITION_S, "switch its motors on", ask_enable)
 
 
 class CollisionMemory:

@@ -20,13 +20,13 @@ from damsel_intera.ros_node import (
     point_of,
     software_version,
     start_node,
+    switch_on,
     wait_until,
 )
 from damsel_intera.wire import JOINT_NAMES
 
 __all__ = ["SdkRobot"]
 
-_PRESSED = 1
 _FIRST_STATE_S = 10.0
 
 _Joints = Tuple[Dict[str, float], Dict[str, float], Dict[str, float], float, float]
@@ -88,13 +88,11 @@ class SdkRobot:
         from sensor_msgs.msg import JointState
         from std_msgs.msg import Bool, Empty
 
-        # The SDK makes these publishers whenever it is asked, and the first of each waits for the
-        # master, however long that is away. With ours there it finds them made.
+        # The SDK makes its publisher of stops whenever it is asked, and the first one waits for the
+        # master, however long that is away. With ours there it finds it made.
         self._stop = self._rospy.Publisher("robot/set_super_stop", Empty, queue_size=10)
-        self._kept = [
-            self._rospy.Publisher("robot/set_super_reset", Empty, queue_size=10),
-            self._rospy.Publisher("robot/set_super_enable", Bool, queue_size=10),
-        ]
+        self._reset = self._rospy.Publisher("robot/set_super_reset", Empty, queue_size=10)
+        self._enable = self._rospy.Publisher("robot/set_super_enable", Bool, queue_size=10)
 
         # A second handle of the SDK's own publisher, which it does not show: who listens?
         self._command = self._rospy.Publisher(
@@ -202,12 +200,8 @@ class SdkRobot:
                 robot does not listen to commands.
         """
         with self._lock:
-            if self._enabler.state().estop_button == _PRESSED:
-                raise RobotPortError("the e-stop is pressed; allowed: release it, then enable")
-            try:
-                self._enabler.enable()
-            except OSError as error:
-                raise RobotPortError(f"the robot cannot be enabled: {error.strerror}") from None
+            # Not by the SDK, which would reset the robot even after a press of the e-stop.
+            switch_on(self.state, self._reset.publish, lambda: self._enable.publish(True))
             await_listener(self._command)
 
     def stop(self) -> None:

@@ -21,6 +21,7 @@ from damsel_intera.ros_node import (
     point_of,
     software_version,
     start_node,
+    switch_on,
     wait_until,
 )
 from damsel_intera.wire import JOINT_NAMES
@@ -32,7 +33,6 @@ _NO_ENDPOINT: Endpoint = ((0.0, 0.0, 0.0), EndpointFrame.NONE)
 _ENDPOINT_FRESH_S = 0.1
 _FIRST_STATE_S = 10.0
 _TRANSITION_S = 5.0  # the vendor allows as much for each
-_PRESSED = 1
 
 
 class TopicRobot:
@@ -171,21 +171,8 @@ class TopicRobot:
                 robot does not listen to commands.
         """
         with self._lock:
-            if self._now().estop_button == _PRESSED:
-                raise RobotPortError("the e-stop is pressed; allowed: release it, then enable")
-            if self._now().stopped or self._now().error:
-                wait_until(self._is_reset, _TRANSITION_S, "reset", self._reset.publish)
-            wait_until(
-                lambda: self._now().enabled,
-                _TRANSITION_S,
-                "switch its motors on",
-                lambda: self._enable.publish(True),
-            )
+            switch_on(self.state, self._reset.publish, lambda: self._enable.publish(True))
             await_listener(self._command)
-
-    def _is_reset(self) -> bool:
-        state = self._now()
-        return not (state.stopped or state.error or state.estop_button or state.estop_source)
 
     def stop(self) -> None:
         """Switch the motors off as the e-stop would.
@@ -195,13 +182,11 @@ class TopicRobot:
         """
         # It may be stopped already and about to be enabled.
         self._stop.publish()
-        wait_until(lambda: self._now().stopped, _TRANSITION_S, "stop", self._stop.publish)
+        wait_until(self._is_stopped, _TRANSITION_S, "stop", self._stop.publish)
 
-    def _now(self) -> RobotState:
+    def _is_stopped(self) -> bool:
         state = self.state()
-        if state is None:
-            raise RobotPortError("the robot has sent no state; allowed: a robot that does")
-        return state
+        return state is not None and state.stopped
 
     def software_version(self) -> str:
         """Version of the robot's software.

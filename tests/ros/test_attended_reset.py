@@ -102,6 +102,43 @@ def test_an_arm_that_was_moved_is_not_confirmed_until_it_is_put_back(
     until(lambda: robot.pending_reset() == "")
 
 
+def test_whoever_stops_the_robot_before_reaching_in_ends_the_reset(
+    robot: SawyerBackend, server: InteraDouble
+) -> None:
+    count = ask(robot, server)
+    server.change(estop_button=1, stopped=True, enabled=False, hold_reason=HoldReason.ESTOP)
+    with pytest.raises(RobotError, match=r"^the emergency stop is pressed$"):
+        until(lambda: robot.pending_reset() == "")
+    with pytest.raises(RobotError, match="nothing is to be confirmed now"):
+        confirm(robot)
+    assert robot.prompt == ""
+    assert len(server.targets) == count
+
+
+def test_nobody_confirms_while_another_has_the_arm(
+    robot: SawyerBackend, server: InteraDouble
+) -> None:
+    ask(robot, server)
+    server.change(lease_number=server.state.lease_number + 7)
+    with pytest.raises(RobotError, match="another controller has taken control of the arm"):
+        until(lambda: robot.pending_reset() == "")
+
+
+def test_nothing_is_confirmed_on_states_that_are_late(
+    robot: SawyerBackend, server: InteraDouble
+) -> None:
+    ask(robot, server)
+    server.mangle = lambda _: []
+    time.sleep(0.3)
+    with pytest.raises(RobotError, match="the newest state of the arm is"):
+        confirm(robot)
+    assert robot.pending_reset()
+    server.mangle = lambda data: [data]
+    until(lambda: server.state.lease_number == 0 and not robot.fault)
+    confirm(robot)
+    until(lambda: robot.pending_reset() == "")
+
+
 def test_a_person_who_leaves_the_arm_elsewhere_is_told_so_when_time_is_up(
     server: InteraDouble,
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_gap_followed_by_a_catching_up_is_no_jump_of_the_clock() -> None:
         ({"error": True}, "the robot reports an error"),
         ({"stopped": True}, "the robot is stopped"),
         ({"enabled": False}, "the robot is not enabled"),
+        ({"enabled": False, "homed": False}, "are not homed"),
         (
             {"hold_reason": HoldReason.ROBOT_SILENT},
             "the Intera server holds the arm: the robot's own states are late or missing",

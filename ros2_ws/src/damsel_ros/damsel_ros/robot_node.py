@@ -21,7 +21,7 @@ from damsel_msgs.msg import EndEffectorCommand, Observation
 from damsel_msgs.srv import Reset
 from damsel_ros.attendance import Attendance
 from damsel_ros.backends import BACKEND_NAMES, make_robot
-from damsel_ros.backends.base import AttendedRobot, JointTick
+from damsel_ros.backends.base import TO_ENABLE, AttendedRobot, JointTick
 from damsel_ros.backends.sawyer_parameters import SAWYER_PARAMETERS
 from damsel_ros.conversions import (
     ROBOT_DIAGNOSTICS,
@@ -232,8 +232,9 @@ class RobotNode(OutspokenLifecycleNode):
                 else "the robot node is not active; configure and activate it first"
             )
             return response
-        if not self._enabled and not (self._attended and self._attended.fault):
-            response.message = _NOT_ENABLED
+        if not self._enabled:
+            fault = self._attended.fault if self._attended else ""
+            response.message = f"{fault}; {TO_ENABLE}" if fault else _NOT_ENABLED
             return response
         self._end_reset("another reset was asked for")
         try:

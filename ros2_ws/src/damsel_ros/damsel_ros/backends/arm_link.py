@@ -110,13 +110,15 @@ class ArmLink:
     def fault(self) -> str:
         """Why the arm must not move until it is enabled anew, in one line; empty if it may."""
         if not self._thread.is_alive():
-            return "the thread that commands the arm has died; see the log of the robot node"
+            return "the thread that commands the arm has died; start the robot node anew"
         with self._lock:
             return self._fault
 
     @property
     def busy(self) -> bool:
         """Whether a wish is open or the arm moves on its own."""
+        if not self._thread.is_alive():
+            return False  # nobody is there to do it; see `fault`
         with self._lock:
             moving = self._motion.mode in (MotionMode.RETURNING, MotionMode.BRAKING)
             return self._wish is not None or moving or self._letting_go is not None
@@ -159,6 +161,17 @@ class ArmLink:
         """What is wrong with the states or the arm now, in one line; empty for nothing."""
         with self._lock:
             return self._talk.problem(time.monotonic())
+
+    def let_go_problem(self) -> str:
+        """What keeps an arm that was let go of from being taken again without `robot/enable`.
+
+        In one line; empty for nothing. States that come late do not: they may be in time again.
+        """
+        with self._lock:
+            state = self._guard.state
+            if state is not None and state.lease_number > self._talk.claimed_number:
+                return "another controller has taken control of the arm"
+            return self._guard.arm_problem()
 
     def measured(self) -> tuple[Array, Array]:
         """Newest joint positions in rad and velocities in rad/s, (7,) each."""

@@ -12,6 +12,7 @@ from damsel.errors import RobotError, RobotTimeoutError
 from damsel.perception import ObjectPoses, misplaced
 from damsel_ros.backends.arm_link import ArmLink, Wish
 from damsel_ros.backends.arm_motion import MotionMode, start_problem
+from damsel_ros.backends.base import TO_ENABLE
 from damsel_ros.backends.standstill import Standstill
 
 __all__ = ["AttendedReset", "ResetStage"]
@@ -81,7 +82,7 @@ class AttendedReset:
             raise RobotError(stood_still)
         problem = fault or self._link.problem()
         if problem:
-            raise RobotError(f"{problem}; make it safe, then call service robot/enable")
+            raise RobotError(f"{problem}; {TO_ENABLE}")
         self._link.brake()
         self.stage = ResetStage.STOPPING
 
@@ -115,6 +116,8 @@ class AttendedReset:
             # Hands move objects as they like.
             self._poses.jumps_allowed = True
             self.stage = ResetStage.ASKING
+        elif self.stage is ResetStage.ASKING and (problem := link.let_go_problem()):
+            raise RobotError(problem)
         elif self.stage is ResetStage.ASKING and now_s - self._asked_s > self._confirm_timeout_s:
             refused = f"; the last to do so was told: {self._refused}" if self._refused else ""
             raise RobotTimeoutError(
@@ -135,13 +138,14 @@ class AttendedReset:
         """Take somebody's word that the objects are back, and look.
 
         Raises:
-            RobotError: If nobody was asked, this process stood still just now, the arm was moved,
-                or an object is not seen where it starts.
+            RobotError: If nobody was asked, this process stood still just now, the arm was moved
+                or must not move, or an object is not seen where it starts.
         """
         if self.stage is not ResetStage.ASKING:
             raise RobotError("nothing is to be confirmed now: no reset waits for it")
         self._refused = (
             self._standstill.problem()
+            or self._link.problem()
             or start_problem(self._link.measured()[0])
             or self._objects_problem(now_s)
         )

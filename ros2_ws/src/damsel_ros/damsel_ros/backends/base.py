@@ -17,6 +17,7 @@ from damsel.bundle import Bundle
 from damsel.rigid import RigidTransform
 
 __all__ = [
+    "TO_ENABLE",
     "AppliedStep",
     "AttendedRobot",
     "JointStates",
@@ -24,6 +25,9 @@ __all__ = [
     "Robot",
     "RobotDescription",
 ]
+
+TO_ENABLE = "make it safe, then call service robot/enable"
+"""What a person does about an arm that must not move."""
 
 
 @dataclass(frozen=True)

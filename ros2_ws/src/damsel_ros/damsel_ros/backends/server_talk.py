@@ -51,6 +51,9 @@ class ServerTalk:
 
     Whatever takes its time lets states go on arriving. The guard is shared with other threads,
     so it is touched under the lock alone.
+
+    Attributes:
+        claimed_number: Running number of the latest permission to command, given back or not.
     """
 
     def __init__(self, client: Client, guard: StateGuard, lock: threading.Lock) -> None:
@@ -65,6 +68,7 @@ class ServerTalk:
         self._guard = guard
         self._lock = lock
         self._garbage_before = self._foreign_before = 0
+        self.claimed_number = 0
 
     @property
     def lease_number(self) -> int:
@@ -130,7 +134,7 @@ class ServerTalk:
         Raises:
             RobotError: If the server refuses, as when another controller has control.
         """
-        number = _asked(self._client.claim).lease_number
+        number = self.claimed_number = _asked(self._client.claim).lease_number
 
         def seen() -> bool:
             state = self._guard.state

@@ -144,6 +144,8 @@ class StateGuard:
             return "the emergency stop was pressed, and the robot is still stopped"
         if state.stopped:
             return "the robot is stopped"
+        if not state.homed:
+            return "joints of the robot are not homed and do not know where they are"
         if not state.enabled:
             return "the robot is not enabled"
         if state.hold_reason.latched:

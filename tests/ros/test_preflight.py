@@ -182,7 +182,7 @@ CASES: dict[str, tuple[Sighting, str, str]] = {
     "not enabled": (
         sighting(replace(WELL, enabled=False)),
         "enabled",
-        "the robot is not enabled; call service robot/enable",
+        "the robot is not enabled; damsel-adapt asks to enable it",
     ),
     "unknown hand": (
         sighting(replace(WELL, endpoint_frame=EndpointFrame.NONE)),

@@ -96,6 +96,7 @@ class AdaptNode(Node):
         self._end: Future = Future()
         self._ending: Ended | None = None
         self._ending_deadline_s = 0.0
+        self._resetting: Future | None = None
         self._holds = False
         self._ticked_s = math.inf  # nobody stands still before the first tick
         self._caught_up_s = 0.0
@@ -150,7 +151,7 @@ class AdaptNode(Node):
         self._adaptation = Adaptation(self._bundle, goal.request.iterations)
         self._goal = goal
         self._end = Future()
-        self._ending = None
+        self._ending = self._resetting = None
         self._holds = False
         self._run = AdaptRun(
             self._adaptation,
@@ -214,6 +215,7 @@ class AdaptNode(Node):
         if self._run is None:
             return
         if self._ending is not None and now_s > self._ending_deadline_s:
+            self._holds = self._holds and not self._awaits_reset
             self._finish()
         self._perform(self._run.tick(now_s, self._missing_peers(), self._surplus()))
 
@@ -270,7 +272,7 @@ class AdaptNode(Node):
                     self._publish_context(
                         request.stage, request.family, request.iteration, request.latent
                     )
-                    self._call(self._reset, Reset.Request(), self._on_reset_done)
+                    self._resetting = self._call(self._reset, Reset.Request(), self._on_reset_done)
                 case AskRobot():
                     names = GetParameters.Request(names=DESCRIBING_PARAMETERS)
                     self._call(self._get_parameters, names, self._on_description)
@@ -283,7 +285,9 @@ class AdaptNode(Node):
                     self._ending = effect
                     self._ending_deadline_s = time.monotonic() + _HOLD_PATIENCE_S
 
-    def _call(self, client: Client, request: object, done: Callable[[AdaptRun, Any], None]) -> None:
+    def _call(
+        self, client: Client, request: object, done: Callable[[AdaptRun, Any], None]
+    ) -> Future:
         """Call a service and hand its answer to the run that asked, if it is still the one."""
         run = self._run
 
@@ -291,7 +295,14 @@ class AdaptNode(Node):
             if run is not None and run is self._run and not future.cancelled():
                 done(run, future.result())
 
-        client.call_async(request).add_done_callback(on_answer)
+        future: Future = client.call_async(request)
+        future.add_done_callback(on_answer)
+        return future
+
+    @property
+    def _awaits_reset(self) -> bool:
+        """Whether a reset that was asked for may still begin."""
+        return self._resetting is not None and not self._resetting.done()
 
     def _on_description(self, run: AdaptRun, answer: GetParameters.Response) -> None:
         try:
@@ -302,14 +313,18 @@ class AdaptNode(Node):
             self._perform(run.robot_described(description, time.monotonic()))
 
     def _on_reset_done(self, run: AdaptRun, answer: Reset.Response) -> None:
-        if answer.success:
+        if self._ending is not None:
+            # Services are not in order: the hold may have been heard before this.
+            self._call(self._hold, Trigger.Request(), self._on_held)
+        elif answer.success:
             self._perform(run.trajectory_began(answer.trajectory, time.monotonic()))
         else:
             self._perform(run.robot_failed(answer.message))
 
     def _on_held(self, _: AdaptRun, answer: Trigger.Response) -> None:
         self._holds = answer.success
-        self._finish()
+        if not self._awaits_reset:
+            self._finish()
 
     def _finish(self) -> None:
         if self._ending is not None and not self._end.done():

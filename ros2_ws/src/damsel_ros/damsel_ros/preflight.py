@@ -168,7 +168,7 @@ def _arm(seen: Sighting, state: State, return_cfg: ReturnCfg) -> Iterator[Check]
     )
     problem = seen.guard.arm_problem()
     yield Check(
-        "enabled", not problem, f"{problem}; call service robot/enable" if problem else "yes"
+        "enabled", not problem, f"{problem}; damsel-adapt asks to enable it" if problem else "yes"
     )
     yield _kinematics(state)
     reason = refusal(np.array(state.joint_positions), return_cfg)

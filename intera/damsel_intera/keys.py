@@ -7,7 +7,6 @@ key; either side refuses the other without.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import stat
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import zmq
 
+from damsel_intera.command_line import OneLineParser
 from damsel_intera.errors import InteraError, KeyFileError
 
 __all__ = ["CLIENT_KEY", "SERVER_KEY", "Key", "load_key", "write_keys"]
@@ -100,7 +100,7 @@ def load_key(path: Path, role: str) -> Key:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write both keys; 0 if that went well, else 2."""
-    parser = argparse.ArgumentParser(prog="damsel_intera.keys", description="Write a pair of keys.")
+    parser = OneLineParser(prog="damsel_intera.keys", description="Write a pair of keys.")
     parser.add_argument("folder", type=Path, help="where to write server.key and client.key")
     folder = parser.parse_args(arguments).folder
     try:

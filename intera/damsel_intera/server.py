@@ -19,6 +19,7 @@ from typing import Tuple
 
 import zmq
 
+from damsel_intera.command_line import OneLineParser, priority
 from damsel_intera.errors import InteraError, RobotPortError, WireError
 from damsel_intera.keys import load_key
 from damsel_intera.logbook import Logbook
@@ -222,7 +223,7 @@ class Server:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="damsel_intera.server",
         description="Join a Sawyer to damsel's ROS 2 side. ROS_MASTER_URI names the robot.",
     )
@@ -253,9 +254,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--realtime-priority",
-        type=int,
+        type=priority,
         default=20,
-        choices=range(100),
         metavar="0..99",
         help="of the loop that commands the robot, where permitted (default %(default)s; 0: none)",
     )

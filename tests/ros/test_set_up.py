@@ -107,6 +107,28 @@ def test_the_help_of_rehearsals_is_their_own(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["n" * 300], "exists or has no folder; allowed: a new file"),
+        (["run.mcap", "--excite", "--parameters", "n" * 300], "is not there; allowed: a ROS param"),
+        (["run.mcap", "--robot", "sawyer"], "--robot is for the motion that --excite makes"),
+        (["run.mcap", "--seconds", "0"], "--seconds is for the motion that --excite makes"),
+    ],
+)
+def test_a_recording_that_cannot_be_meant_is_refused_in_one_line(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert record_cli.run(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+@pytest.mark.parametrize(
     ("arm", "words"),
     [
         ("mass=2", "--arm has 'mass'; allowed: NAME=VALUE of damping_scale, friction"),

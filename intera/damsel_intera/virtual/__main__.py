@@ -8,6 +8,7 @@ import sys
 from dataclasses import fields
 
 from damsel_intera import ros1
+from damsel_intera.command_line import OneLineParser
 from damsel_intera.errors import InteraError
 from damsel_intera.logbook import Logbook
 
@@ -15,7 +16,7 @@ CONTROL_PORT, OBJECTS_PORT = 47105, 47104
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="damsel_intera.virtual", description="A virtual Sawyer.")
+    parser = OneLineParser(prog="damsel_intera.virtual", description="A virtual Sawyer.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--control-port", type=int, default=CONTROL_PORT)
     parser.add_argument("--objects-port", type=int, default=OBJECTS_PORT)

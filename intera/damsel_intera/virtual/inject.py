@@ -6,10 +6,10 @@ For example `press_estop`, `release_estop`, `collide 0.2`, `state_fault '{"drop"
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 
+from damsel_intera.command_line import OneLineParser
 from damsel_intera.errors import InteraError
 from damsel_intera.virtual.__main__ import CONTROL_PORT
 from damsel_intera.virtual.control import control
@@ -17,7 +17,7 @@ from damsel_intera.virtual.control import control
 
 def main(arguments: list[str] | None = None) -> int:
     """Do it; 0 if it was done, 2 after one line if not."""
-    parser = argparse.ArgumentParser(prog="damsel_intera.virtual.inject", description=__doc__)
+    parser = OneLineParser(prog="damsel_intera.virtual.inject", description=__doc__)
     parser.add_argument("what", help="`help` is answered with everything that can be done")
     parser.add_argument("value", nargs="?", help="JSON: a number, true, an object")
     parser.add_argument("--host", default="127.0.0.1")

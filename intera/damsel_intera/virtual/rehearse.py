@@ -5,13 +5,13 @@ On the usual ports of this machine, where the ROS 2 side looks for them without 
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from damsel_intera.command_line import OneLineParser
 from damsel_intera.errors import InteraError, RobotPortError
 from damsel_intera.transport import Addresses
 from damsel_intera.virtual.rehearsal import Rehearsal, missing_ros1
@@ -19,7 +19,7 @@ from damsel_intera.virtual.rehearsal import Rehearsal, missing_ros1
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until Ctrl-C or until something ends; 2 after one line if it cannot be."""
-    parser = argparse.ArgumentParser(prog="damsel_intera.virtual.rehearse", description=__doc__)
+    parser = OneLineParser(prog="damsel_intera.virtual.rehearse", description=__doc__)
     parser.add_argument("--robot", choices=("topics", "sdk"), default="topics")
     parser.add_argument(
         "--sdk",

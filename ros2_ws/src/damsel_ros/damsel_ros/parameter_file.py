@@ -28,7 +28,11 @@ def check_parameter_file(path: Path, option: str = "--parameters") -> None:
     Raises:
         InvalidConfigError: If it is not there, is no YAML, or such a name is in it.
     """
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError:  # a name that is too long
+        there = False
+    if not there:
         raise InvalidConfigError(
             f"{option} {brief(str(path))} is not there; allowed: a ROS parameter file"
         )

@@ -22,7 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, OneLineParser
-from damsel.errors import DamselError, RobotError
+from damsel.errors import DamselError, InvalidConfigError, RobotError
 from damsel.excitation import ExcitationCfg
 from damsel_ros.adapt_cli import AT_A_TERMINAL, ENABLE_TIMEOUT_S, EXIT_FAILED, Surroundings
 from damsel_ros.attendant import Attendant
@@ -85,12 +85,12 @@ def run(
     interrupt = Interrupt()
     try:
         _excite(options, options.excitation, interrupt, surroundings)
+        print(f"recorded: {options.output}", flush=True)
     except RunInterruptedError:
         print(f"{program}: interrupted, {interrupt.aftermath}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except DamselError as error:
+    except (DamselError, OSError) as error:  # OSError: nobody reads what is printed
         return _fail(error, EXIT_FAILED, program)
-    print(f"recorded: {options.output}")
     return 0
 
 
@@ -181,11 +181,10 @@ def _parse(argv: Sequence[str]) -> _Options:
     parser.add_argument(
         "--seconds",
         type=float,
-        default=ExcitationCfg().duration_s,
         metavar="S",
-        help="how long it moves (%(default)g)",
+        help=f"how long it moves ({ExcitationCfg().duration_s:g})",
     )
-    parser.add_argument("--robot", default="sim", choices=BACKEND_NAMES, help="which arm moves")
+    parser.add_argument("--robot", choices=BACKEND_NAMES, help="which arm moves (sim)")
     parser.add_argument(
         "--parameters", default="", metavar="FILE", help="ROS parameter file of your own set-up"
     )
@@ -195,8 +194,15 @@ def _parse(argv: Sequence[str]) -> _Options:
     parameters = Path(given.parameters) if given.parameters else None
     if parameters is not None:
         check_parameter_file(parameters)
-    excitation = ExcitationCfg(duration_s=given.seconds) if given.excite else None
-    return _Options(output, excitation, given.robot, parameters)
+    if not given.excite:
+        for name in ("seconds", "robot", "parameters"):
+            if getattr(given, name) not in (None, ""):
+                raise InvalidConfigError(
+                    f"--{name} is for the motion that --excite makes; allowed without it: FILE"
+                )
+        return _Options(output, None, "sim", None)
+    cfg = ExcitationCfg() if given.seconds is None else ExcitationCfg(duration_s=given.seconds)
+    return _Options(output, cfg, given.robot or "sim", parameters)
 
 
 def _fail(error: Exception, exit_code: int, program: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from damsel.errors import DamselError, InvalidConfigError
+from damsel.errors import DamselError, InvalidConfigError, brief
 from damsel_ros.message_definitions import message_definition
 
 __all__ = ["RecordingError", "RecordingFile", "check_new_file"]
@@ -23,9 +23,13 @@ def check_new_file(path: Path, option: str) -> None:
     Raises:
         InvalidConfigError: If the file is there already, or its folder is not.
     """
-    if path.exists() or not path.resolve().parent.is_dir():
+    try:
+        fits = not path.exists() and path.resolve().parent.is_dir()
+    except OSError:  # a name that is too long, or no working directory
+        fits = False
+    if not fits:
         raise InvalidConfigError(
-            f"{option} {str(path)!r} exists or has no folder; allowed: a new file"
+            f"{option} {brief(str(path))} exists or has no folder; allowed: a new file"
         )
 
 

@@ -75,6 +75,23 @@ def test_a_pearl_that_could_not_be_trained_is_refused(assignment: str) -> None:
         overridden(PearlCfg(), [assignment])
 
 
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        ["damsel.network.encoder_width=100", "damsel.network.heads=5"],
+        ["damsel.model_size=8", "damsel.context_size=16"],
+    ],
+)
+def test_entries_that_depend_on_one_another_come_in_any_order(assignments: list[str]) -> None:
+    one, other = (overridden(PRESETS["quick"], order) for order in (assignments, assignments[::-1]))
+    assert one == other != PRESETS["quick"]
+
+
+def test_a_number_is_what_it_looks_like() -> None:
+    after = overridden(PRESETS["smoke"], ["damsel.iterations=010", "damsel.learning_rate=.5e-2"])
+    assert (after.damsel.iterations, after.damsel.learning_rate) == (10, 0.005)
+
+
 def test_the_last_of_two_counts() -> None:
     after = overridden(PRESETS["smoke"], ["damsel.iterations=5", "damsel.iterations=6"])
     assert after.damsel.iterations == 6
@@ -90,13 +107,13 @@ def test_the_last_of_two_counts() -> None:
         ("damsel.iterations.x=3", "there is no x"),
         ("damsel.network=3", "names a group; allowed in it: latent_dim, "),
         ("experts.window.steps=3", "there is no window; allowed there: push, door, drawer"),
-        ("damsel.iterations=3.5", "3.5; allowed: a whole number from 0"),
-        ("damsel.iterations=true", "True; allowed: a whole number from 0"),
-        ("damsel.iterations=-1", "-1; allowed: a whole number from 0"),
+        ("damsel.iterations=3.5", "'3.5'; allowed: a whole number from 0"),
+        ("damsel.iterations=true", "'true'; allowed: a whole number from 0"),
+        ("damsel.iterations=-1", "'-1'; allowed: a whole number from 0"),
         ("damsel.iterations=0", "iterations is 0; allowed: from 1"),
         ("damsel.hindsight=2", "hindsight is 2.0; allowed: from 0 to 1"),
         ("damsel.learning_rate=nan", "allowed: a number from 0"),
-        ("damsel.learning_rate=", "None; allowed: a number from 0"),
+        ("damsel.learning_rate=", "''; allowed: a number from 0"),
         ("damsel.dagger=no thanks", "'no thanks'; allowed: true, false"),
         ("damsel.network.component_distance=0", "component_distance is 0; allowed: above 0"),
         ("damsel.network.pooling=max", "allowed: attention, mean"),
@@ -105,9 +122,15 @@ def test_the_last_of_two_counts() -> None:
         ("damsel.network.latent_dim=2000", "the number of families, to 1024"),
         ("damsel.learning_rate=0", "learning_rate is 0.0; allowed: above 0"),
         ("damsel.context_size=16", "model_size is 32; allowed: to 16, context_size"),
-        ("damsel.randomisation.friction=[1]", "[1]; allowed: [number, number]"),
+        ("damsel.randomisation.friction=[1]", "'[1]'; allowed: [number, number], each from 0"),
         ("damsel.randomisation.friction=[a, b]", "allowed: [number, number]"),
         ("damsel.learning_rate=[", "allowed: a number from 0"),
+        ("damsel.learning_rate=1:30", "'1:30'; allowed: a number from 0"),
+        ("damsel.learning_rate=1e999", "'1e999'; allowed: a number from 0"),
+        ("damsel.iterations=2024-13-45", "'2024-13-45'; allowed: a whole number from 0"),
+        ("damsel.iterations=!!int x", "'!!int x'; allowed: a whole number from 0"),
+        ("damsel.randomisation.friction=[-1, 2]", "'[-1, 2]'; allowed: [number, number], each"),
+        (f"damsel.iterations={'[' * 5000}", "allowed: a whole number from 0"),
         ("collect.rollouts=0", "rollouts is 0; allowed: from 1"),
         ("preset=paper", "there is no preset"),
         ("seed=3", "there is no seed"),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
-
-import yaml
 
 from damsel.errors import InvalidConfigError, brief
 
@@ -15,39 +14,61 @@ __all__ = ["overridden"]
 
 _Cfg = TypeVar("_Cfg")
 
+_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
+_NUMBER = re.compile(r"\+?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_LIST = re.compile(r"\[(.*)\]")
+
 
 def overridden(cfg: _Cfg, assignments: Sequence[str]) -> _Cfg:
     """A configuration with some of its entries changed; the names are those of `run.yaml`.
 
+    All are changed at once, so what depends on one another may come in any order.
+
     Args:
         cfg: a data class of values, tuples, mappings and further data classes.
-        assignments: each `a.b.c=value`, the value in YAML.
+        assignments: each `a.b.c=value`; of two for one entry the last counts.
 
     Raises:
         InvalidConfigError: an entry does not exist, or cannot have that value.
     """
+    changes: dict[str, Any] = {}
     for assignment in assignments:
         path, sign, text = assignment.partition("=")
+        what = f"--set {brief(assignment)}"
         if not sign:
-            raise InvalidConfigError(f"--set {assignment}; allowed: KEY=VALUE")
-        cfg = _with(cfg, path.split("."), text, f"--set {assignment}")
-    return cfg
+            raise InvalidConfigError(f"{what}; allowed: KEY=VALUE")
+        names = path.split(".")
+        value = _parsed(text, _entry(cfg, names, what), what)
+        group = changes
+        for name in names[:-1]:
+            group = group.setdefault(name, {})
+        group[names[-1]] = value
+    changed: _Cfg = _rebuilt(cfg, changes)
+    return changed
 
 
-def _with(value: Any, path: Sequence[str], text: str, what: str) -> Any:
+def _entry(value: Any, path: Sequence[str], what: str) -> Any:
+    """The entry of that name, which is no group."""
+    for name in path:
+        entries = _entries(value)
+        if entries is None or name not in entries:
+            allowed = f"; allowed there: {_listed(entries)}" if entries else ""
+            raise InvalidConfigError(f"{what}: there is no {name or 'empty name'}{allowed}")
+        value = entries[name]
     entries = _entries(value)
-    if not path:
-        if entries is not None:
-            raise InvalidConfigError(f"{what} names a group; allowed in it: {_listed(entries)}")
-        return _parsed(text, value, what)
-    name, *rest = path
-    if entries is None or name not in entries:
-        allowed = f"; allowed there: {_listed(entries)}" if entries else ""
-        raise InvalidConfigError(f"{what}: there is no {name or 'empty name'}{allowed}")
-    changed = _with(entries[name], rest, text, what)
+    if entries is not None:
+        raise InvalidConfigError(f"{what} names a group; allowed in it: {_listed(entries)}")
+    return value
+
+
+def _rebuilt(value: Any, changes: Mapping[str, Any]) -> Any:
+    entries = _entries(value)
+    if entries is None:
+        return changes
+    parts = {name: _rebuilt(entries[name], change) for name, change in changes.items()}
     if isinstance(value, Mapping):
-        return {**value, name: changed}
-    return dataclasses.replace(value, **{name: changed})
+        return {**value, **parts}
+    return dataclasses.replace(value, **parts)
 
 
 def _entries(value: Any) -> dict[str, Any] | None:
@@ -68,40 +89,32 @@ def _listed(entries: Mapping[str, Any]) -> str:
 
 def _parsed(text: str, now: Any, what: str) -> Any:
     """The text as a value of the kind that is there now."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        value = None
-    converted, allowed = _converted(value, now)
-    if converted is None:
-        raise InvalidConfigError(f"{what}: {brief(value)}; allowed: {allowed}")
-    return converted
+    value, allowed = _converted(text.strip(), now)
+    if value is None:
+        raise InvalidConfigError(f"{what}: {brief(text)}; allowed: {allowed}")
+    return value
 
 
-def _converted(value: Any, now: Any) -> tuple[Any, str]:
-    """The value as one of the kind of `now`, None if it cannot be one, and what can."""
+def _converted(text: str, now: Any) -> tuple[Any, str]:
+    """The text as a value of the kind of `now`, None if it cannot be one, and what can."""
     match now:
         case bool():
-            return (value if isinstance(value, bool) else None), "true, false"
+            return {"true": True, "false": False}.get(text), "true, false"
         case int():
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-            return (value if whole else None), "a whole number from 0"
+            return (int(text) if _WHOLE.fullmatch(text) else None), "a whole number from 0"
         case float():
-            return _number(value), "a number from 0"
+            return _number(text), "a number from 0"
         case tuple():
-            numbers = [_number(entry) for entry in value] if isinstance(value, list) else []
+            listed = _LIST.fullmatch(text)
+            numbers = [_number(part.strip()) for part in listed[1].split(",")] if listed else []
             fits = len(numbers) == len(now) and None not in numbers
-            return (tuple(numbers) if fits else None), f"[{', '.join('number' for _ in now)}]"
+            allowed = f"[{', '.join('number' for _ in now)}], each from 0"
+            return (tuple(numbers) if fits else None), allowed
         case _:
-            return (value if isinstance(value, str) else None), "a word"
+            return text or None, "a word"
 
 
-def _number(value: object) -> float | None:
-    """A finite number from 0; also from a word, which 1e-3 is to YAML 1.1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
+def _number(text: str) -> float | None:
+    """A finite number from 0."""
+    number = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else None

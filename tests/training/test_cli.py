@@ -34,6 +34,10 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["evaluate", "--json", "docs"], "--json docs is a folder; allowed: a file"),
         (["experts", "--seed", "4294967296"], "allowed: a whole number from 0 to 4294967295"),
         (["evaluate", "--json", "no/such/folder/x.json"], "there is no folder"),
+        (
+            ["meta", "--set", "damsel.network.component_distance=0"],
+            "component_distance is 0.0; allowed: above 0",
+        ),
         (["all", "--preset", "huge"], "invalid choice: 'huge'"),
         (["conquer"], "invalid choice: 'conquer'"),
         ([], "required: COMMAND"),

@@ -69,6 +69,38 @@ def test_tables_of_another_command_are_neither_replaced_nor_joined(
     assert "--iterations 1" in recorded_commands(tmp_path / "out")["one-nothing-seed0.csv"]
 
 
+def test_a_table_that_nothing_is_known_of_is_not_replaced(
+    compare: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    nothing = [*compare, "--method", "nothing", "--iterations", "1"]
+    assert main(nothing) == 0
+    (tmp_path / "out" / "provenance.csv").unlink()
+    assert "is there, and nothing says what made it" in _refused(capsys, *nothing)
+    assert main([*nothing, "--force"]) == 0
+
+
+def test_what_is_missing_is_said_before_anything_is_compared(
+    compare: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with RunFolder(tmp_path / "run").opened(PRESETS["smoke"]):
+        pass
+    both = [*compare, "--preset", "smoke", "--method", "nothing", "--method", "pearl"]
+    assert "no checkpoint at" in _refused(capsys, *both)
+    save_arm(tmp_path / "arm.yaml", ArmParameters(delay_s=0.45), {})
+    late = [*compare, "--method", "nothing", "--physics", str(tmp_path / "arm.yaml")]
+    worlds = ["--disturb", "none", "--disturb", "arm_60ms"]
+    assert "delay_s is 0.51; allowed" in _refused(capsys, *late, *worlds)
+    assert not list((tmp_path / "out").glob("*.csv"))
+
+
+def test_a_bundle_of_another_robot_is_not_compared(
+    compare: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write_tiny_bundle(tmp_path / "bundle", step_size_m=0.02)
+    words = [*compare, "--method", "damsel", "--bundle", str(tmp_path / "bundle")]
+    assert "was made for a step size of 0.02 m" in _refused(capsys, *words)
+
+
 SHIPPED_SEED = Bundle.load("models/default").provenance["seeds"]["run"]
 SHIPPED = ["--bundle", "models/default", "--seed", str(SHIPPED_SEED)]
 COLUMNS = "table,command,commit,hardware,environment_steps,training_seconds,evaluation_seconds"

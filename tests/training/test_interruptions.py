@@ -11,12 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
 
-from damsel_training import baselines, stages
+from damsel_training import baselines, cli, stages
 from damsel_training.checkpoints import load_checkpoint
 from damsel_training.cli import main
 from damsel_training.progress import Progress
@@ -207,6 +207,25 @@ def test_an_interrupt_from_the_keyboard_is_one_line_and_leaves_no_worker(tmp_pat
     while _group_is_alive(process.pid):
         assert time.monotonic() < deadline, "a worker lives on"
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("meta", "stopped; the same command goes on"),
+        ("evaluate", "stopped"),
+        ("compare", "stopped"),
+    ],
+)
+def test_only_what_goes_on_is_said_to(
+    command: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_dispatch", interrupted)
+    assert main([command]) == 130
+    assert capsys.readouterr().err == f"damsel-train: {said}\n"
 
 
 def _group_is_alive(group: int) -> bool:

@@ -46,6 +46,15 @@ def test_a_run_is_held_to_its_arm(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "was begun with another configuration" in capsys.readouterr().err
 
 
+def test_a_record_of_a_run_that_is_damaged_is_said_to_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.yaml").write_text("")
+    assert main(["collect", "--preset", "smoke", "--run", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"the configuration that is recorded in {tmp_path} is damaged; name another" in line
+
+
 def test_variants_are_randomised_around_the_arm() -> None:
     rng = np.random.default_rng(0)
     models = randomised_models(RandomisationCfg(arm=ARM), 100, rng)

@@ -34,7 +34,7 @@ from damsel_training.pearl import Pearl
 from damsel_training.pearl_cfg import PearlCfg
 from damsel_training.pearl_networks import PearlNetworkCfg
 from damsel_training.progress import Progress
-from damsel_training.run import RunCfg, RunFolder, plain
+from damsel_training.run import RunCfg, RunFolder, other_configuration, plain
 from damsel_training.workers import cores
 
 __all__ = [
@@ -192,7 +192,6 @@ def _hold_to(cfg: PearlCfg, seed: int, path: Path) -> None:
         with written_whole(path) as file:
             file.write(yaml.safe_dump(wanted, sort_keys=False).encode())
         return
-    if read_yaml(path, "configuration of PEARL", InvalidConfigError) != wanted:
-        raise InvalidConfigError(
-            f"{path.parent} was begun with another configuration; name another folder or delete it"
-        )
+    found = read_yaml(path, "configuration of PEARL", InvalidConfigError)
+    if found != wanted:
+        raise other_configuration(path.parent, found, wanted)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from damsel.cli import EXIT_INTERRUPTED, OneLineParser, run
-from damsel.errors import InvalidConfigError
+from damsel.errors import InvalidConfigError, brief
 from damsel.families import FAMILIES
 from damsel.tasks import Task, load_tasks, sample_tasks, training_tasks, validation_tasks
 from damsel_sim.arm_parameters import ArmParameters
@@ -37,6 +37,9 @@ __all__ = ["PRESET_NAMES", "main"]
 
 _DEFAULT_ITERATIONS = 4
 
+# What goes on from its last checkpoint.
+_RESUMED = ("experts", "collect", "meta", "all", "gmps", "pearl")
+
 # What writing to a disk that is full, over its quota, or beyond the process's limit ends in.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -47,12 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(lambda: _guarded(given), "damsel-train")
     except _Stopped:
-        print("damsel-train: stopped; the same command goes on", file=sys.stderr)
+        resumed = bool(given) and given[0] in _RESUMED
+        goes_on = "; the same command goes on" if resumed else ""
+        print(f"damsel-train: stopped{goes_on}", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
 class _Stopped(BaseException):
-    """An interrupt from the keyboard, of work that can be gone on with."""
+    """An interrupt from the keyboard."""
 
 
 def _guarded(given: Sequence[str]) -> int:
@@ -246,9 +251,14 @@ def _evaluate_tasks(
     with Progress() as progress:
         bar = progress.bar("evaluate", len(tasks))
         results = evaluate(bundle, tasks, iterations, workers, lambda done: bar(done, ""), arm)
+    print(summary_table(summary(results), baselines(tasks, training_tasks())), flush=True)
     if json:
-        write_json(results, json)
-    print(summary_table(summary(results), baselines(tasks, training_tasks())))
+        try:
+            write_json(results, json)
+        except OSError as error:
+            raise InvalidConfigError(
+                f"--json {brief(str(json))} cannot be written: {error.strerror}"
+            ) from None
 
 
 if __name__ == "__main__":

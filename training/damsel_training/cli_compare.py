@@ -135,7 +135,9 @@ def run_compare(options: argparse.Namespace, command: str) -> int:
             for method in methods
             for world in worlds
         }
-        _check_alike(options, tables, recorded_commands(options.output))
+        recorded = recorded_commands(options.output)
+        _check_recorded(options.output, tables, recorded)
+        _check_alike(options, tables, recorded)
     wanted = Comparison(
         methods=methods,
         task_set=task_set,
@@ -184,6 +186,16 @@ def _check_seed(path: Path, seed: int) -> None:
     trained = seeds.get("run", seed) if isinstance(seeds, Mapping) else seed
     if trained != seed:
         raise InvalidConfigError(f"--seed is {seed}; allowed with --bundle {path}: {trained}")
+
+
+def _check_recorded(output: Path, tables: Mapping[str, str], recorded: Mapping[str, str]) -> None:
+    """Refuse to replace a table that nothing says the origin of."""
+    for table in tables:
+        if table not in recorded and (output / table).exists():
+            raise InvalidConfigError(
+                f"{output / table} is there, and nothing says what made it; name another folder "
+                "with --output, or replace it with --force"
+            )
 
 
 def _check_alike(

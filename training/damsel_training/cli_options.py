@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from damsel.errors import InvalidConfigError
 from damsel_sim.system_identification.arm_file import load_arm
+from damsel_training.bounds import require_positive
 
 if TYPE_CHECKING:
     from damsel_training.distribution import Workers
@@ -77,6 +78,8 @@ def run_of(options: argparse.Namespace) -> tuple[RunCfg, RunFolder]:
             f"collect.horizon is {cfg.collect.horizon} and damsel.horizon is {cfg.damsel.horizon}; "
             "allowed: the same"
         )
+    # Only GMPS does without, which takes it away by itself.
+    require_positive(cfg.damsel.network, "component_distance")
     cfg = dataclasses.replace(cfg, seed=options.seed)
     if getattr(options, "physics", None):
         cfg = cfg.on_arm(load_arm(options.physics))

@@ -16,12 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel.bundle import Bundle
+from damsel.control import ControllerCfg
 from damsel.families import FAMILIES
+from damsel.observation import OBSERVATION_LAYOUT
 from damsel.tasks import Task, training_tasks
+from damsel_sim.arm_parameters import NOMINAL_ARM
 from damsel_training.baselines import gmps_folder, new_pearl, trained_pearl_cfg
 from damsel_training.checkpoints import has_checkpoint, resume
 from damsel_training.comparison_record import note_origin
 from damsel_training.context_methods import Gmps, Pearl
+from damsel_training.disturbances import DISTURBANCES
 from damsel_training.errors import MissingStageError
 from damsel_training.evaluation import best_constant_outcome
 from damsel_training.gmps import without_structure
@@ -75,6 +79,11 @@ class Comparison:
 
 def compare(wanted: Comparison, cfg: RunCfg, folder: RunFolder, progress: Progress) -> list[Path]:
     """Evaluate every method in every world; returns the tables, one each."""
+    # What a method or a world lacks is said before the first of them has taken its time.
+    for name in wanted.methods:
+        METHODS[name](wanted, cfg, folder)
+    for disturbance in wanted.disturbances:
+        DISTURBANCES[disturbance].arm(cfg.arm or NOMINAL_ARM)
     written = []
     for name in wanted.methods:
         for disturbance in wanted.disturbances:
@@ -116,7 +125,14 @@ def _horizon(name: str, wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> i
 
 
 def _damsel(wanted: Comparison, _cfg: RunCfg, folder: RunFolder) -> Method:
-    return Damsel(Bundle.load(wanted.bundle or folder.bundle), wanted.iterations)
+    bundle = Bundle.load(wanted.bundle or folder.bundle)
+    robot = ControllerCfg()
+    bundle.check_robot(
+        control_rate_hz=1.0 / robot.control_period_s,
+        step_size_m=robot.step_size_m,
+        observation_layout=OBSERVATION_LAYOUT,
+    )
+    return Damsel(bundle, wanted.iterations)
 
 
 def _gmps(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:

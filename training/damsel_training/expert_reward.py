@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from damsel.families import FAMILIES
 from damsel.observation import BLOCK, DOOR_HANDLE, DRAWER_HANDLE, END_EFFECTOR
 from damsel.scene import BLOCK_HALF_SIZE_M, DOOR_HANDLE_STANDOFF_M, door_angle
+from damsel_training.bounds import require_positive
 
 __all__ = ["ExpertRewardCfg", "clearance", "grasp_error", "grasp_point", "reward_terms"]
 
@@ -92,6 +93,10 @@ class ExpertRewardCfg:
     action_weight: float = 0.05
     clearance_weight: float = 4.0
     clearance_m: float = 0.012
+
+    def __post_init__(self) -> None:
+        """Refuse a gap that nothing could be measured in; `clearance_weight` 0 is for none."""
+        require_positive(self, "clearance_m")
 
 
 def grasp_point(family: str, observation: Array, goal: Array) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from damsel.adaptation import Adaptation
 from damsel.bundle import Bundle
-from damsel.observation import ACTION_DIM, CONTEXT_LAYOUT, Trajectory
+from damsel.observation import ACTION_DIM, Trajectory
 from damsel.tasks import Task
 from damsel_training.dataset import ExpertPolicy, Teacher
 
@@ -23,9 +23,6 @@ __all__ = ["Damsel", "Method", "Plan", "Still", "Told"]
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-
-_REWARD = CONTEXT_LAYOUT.index("reward")
-_NEXT = slice(_REWARD + 1, None)
 
 _NO_LATENT: Array = np.empty(0)
 

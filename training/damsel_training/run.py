@@ -9,8 +9,8 @@
     <run>/bundle            the model bundle
     <run>/evaluation.json   one record a task
 
-Every stage does nothing if its result is there, and goes on from its last checkpoint if it was
-interrupted.
+What trains does nothing if its result is there, and goes on from its last checkpoint if it was
+interrupted; the bundle is exported and evaluated anew.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 import numpy as np
 import yaml
 
-from damsel.errors import InvalidConfigError
+from damsel.errors import InvalidConfigError, brief
 from damsel.families import FAMILIES
 from damsel.safe_yaml import read_yaml
 from damsel_sim.arm_parameters import ArmParameters
@@ -88,12 +88,6 @@ class RunCfg:
     collect: CollectCfg = field(default_factory=CollectCfg)
     damsel: DamselCfg = field(default_factory=DamselCfg)
     arm: ArmParameters | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a prior that would not tell families apart; only GMPS does without."""
-        distance = self.damsel.network.component_distance
-        if not 0 < distance < np.inf:
-            raise InvalidConfigError(f"component_distance is {distance:g}; allowed: above 0")
 
     @property
     def expert_kind(self) -> str:
@@ -239,10 +233,7 @@ class RunFolder:
             return
         found = read_yaml(path, "run configuration", InvalidConfigError)
         if found != wanted:
-            raise InvalidConfigError(
-                f"{self.root} was begun with another configuration ({_difference(found, wanted)}); "
-                "name another folder or delete it"
-            )
+            raise other_configuration(self.root, found, wanted)
 
 
 def plain(value: Any) -> Any:
@@ -259,12 +250,25 @@ def plain(value: Any) -> Any:
     return value
 
 
+def other_configuration(folder: Path, found: Any, wanted: Any) -> InvalidConfigError:
+    """The error of a folder whose recorded configuration, as plain data, is not the one wanted."""
+    if not isinstance(found, dict):
+        return InvalidConfigError(
+            f"the configuration that is recorded in {folder} is damaged; name another folder or "
+            "delete it"
+        )
+    return InvalidConfigError(
+        f"{folder} was begun with another configuration ({_difference(found, wanted)}); "
+        "name another folder or delete it"
+    )
+
+
 def _difference(found: Any, wanted: Any, where: str = "") -> str:
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in [*wanted, *found]:
             if found.get(key) != wanted.get(key):
                 return _difference(found.get(key), wanted.get(key), f"{where}.{key}".lstrip("."))
-    return f"{where}: {found!r} there, {wanted!r} asked for"
+    return f"{where}: {brief(found)} there, {brief(wanted)} asked for"
 
 
 def _commit_now() -> str:

@@ -1,8 +1,8 @@
 """The experts of the training tasks: their training in jobs, their files, and what they do.
 
-<run>/experts/tasks/<family>-<group>.pt             the agents and scores of some tasks
-<run>/experts/tasks/<family>-<group>.checkpoint.pt  until then
-<run>/experts/experts.csv                           a line a task
+<run>/experts/<family>/<group>/agents.pt      the agents and scores of some tasks
+<run>/experts/<family>/<group>/checkpoint.pt  until then
+<run>/experts/experts.csv                     a line a task
 """
 
 from __future__ import annotations

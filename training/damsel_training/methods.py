@@ -70,10 +70,12 @@ class Damsel:
         self._bundle = bundle
         self._iterations = iterations
         self._rows: list[Adaptation] = []
+        self._enough = np.zeros(0, bool)  # rows that wait until the others' trajectories end
 
     def begin(self, rows: int) -> None:
         """See `Method`."""
         self._rows = [Adaptation(self._bundle, self._iterations) for _ in range(rows)]
+        self._enough = np.zeros(rows, bool)
 
     def plans(self) -> list[Plan | None]:
         """See `Method`."""
@@ -86,22 +88,22 @@ class Damsel:
         """See `Method`."""
         actions = np.zeros((len(self._rows), ACTION_DIM))
         for index, row in enumerate(self._rows):
-            if row.request is not None:
+            if row.request is not None and not self._enough[index]:
                 actions[index] = row.act(observation[index])
         return actions
 
     def watch(self, transitions: Array) -> BoolArray:
         """See `Method`."""
-        enough = np.zeros(len(self._rows), bool)
         for index, (row, step) in enumerate(zip(self._rows, transitions, strict=True)):
-            if row.request is None:
+            if row.request is None or self._enough[index]:
                 continue
             row.extend(step)
-            enough[index] = row.probe_told_enough
-        return enough
+            self._enough[index] = row.probe_told_enough
+        return self._enough.copy()
 
     def receive(self, trajectories: Sequence[Trajectory | None]) -> None:
         """See `Method`."""
+        self._enough[:] = False
         for row, trajectory in zip(self._rows, trajectories, strict=True):
             if trajectory is not None:
                 row.receive(trajectory)

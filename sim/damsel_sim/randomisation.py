@@ -17,9 +17,7 @@ __all__ = ["RandomisationCfg", "randomised_models"]
 
 Array = NDArray[np.float64]
 
-# Of two geoms in contact the larger friction counts, that of a finger in any case. So those that
-# rub share a factor: of two draws for block and table the larger one would always win.
-_RUBBING_GEOMS = (("block", "table"), ("finger_left", "finger_right"))
+_RUBBING_GEOMS = ("block", "table", "finger_left", "finger_right", "door_bar", "drawer_bar")
 _SLIDING_JOINTS = ("door", "drawer")
 
 
@@ -28,7 +26,9 @@ class RandomisationCfg:
     """Ranges of the factors that a variant's parameters are multiplied with, log-uniformly.
 
     Attributes:
-        friction: of the block on the table, and of the fingers on everything, one factor each.
+        friction: of block, table, fingers and handles, one factor each. Of block and table the
+            larger one counts (1.2 in the median of the default), of a finger and what it touches
+            the finger's.
         block_mass: of the block, its inertia with it.
         damping: of door and drawer, damping and dry friction alike.
         joint_damping: of the arm's joints, damping and dry friction alike.
@@ -72,10 +72,8 @@ def randomised_models(
     models = []
     for _ in range(count):
         model = apply_arm(load_model(), cfg.arm or NOMINAL_ARM)
-        for names in _RUBBING_GEOMS:
-            scale = factor(cfg.friction)
-            for name in names:
-                model.geom(name).friction[0] *= scale
+        for name in _RUBBING_GEOMS:
+            model.geom(name).friction[0] *= factor(cfg.friction)
         block = model.body("block")
         mass = factor(cfg.block_mass)
         block.mass[0] *= mass

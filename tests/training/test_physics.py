@@ -71,8 +71,7 @@ def test_variants_are_randomised_around_the_arm() -> None:
         assert values.std() > 0.02 * centre
 
 
-def test_the_block_slides_as_the_range_of_friction_says() -> None:
-    """As contacts have it: of two geoms' friction the larger one counts."""
+def test_of_the_friction_of_block_and_table_the_larger_counts() -> None:
     cfg = RandomisationCfg()
     slides = []
     for model in [load_model(), *randomised_models(cfg, 200, np.random.default_rng(0))]:
@@ -85,8 +84,7 @@ def test_the_block_slides_as_the_range_of_friction_says() -> None:
     low, high = cfg.friction
     assert (factors >= low).all()
     assert (factors <= high).all()
-    assert np.median(factors) == pytest.approx(np.sqrt(low * high), rel=0.1)
-    assert factors.min() == pytest.approx(low, rel=0.05)
+    assert np.median(factors) == pytest.approx(1.2, rel=0.05)
 
 
 def test_without_an_arm_variants_are_what_they_were() -> None:

@@ -185,27 +185,27 @@ def test_the_undisturbed_world_comes_first() -> None:
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| none", "| delay 1"]
 
 
-def test_seeds_are_ranked_by_what_they_solve_gently() -> None:
-    """Seed 1 solves all, and presses once too hard; seed 0 leaves one task of six unsolved."""
-    rough = _rows("damsel", 1, [0.3], disturbance="delay_1", peak_force=12.0)
-    rough[4] = rough[4]._replace(peak_force=GENTLE_N + 1.0)
-    rough[5] = rough[5]._replace(peak_force=GENTLE_N + 1.0)
-    missed = _rows("damsel", 0, [0.3], disturbance="delay_1", peak_force=GENTLE_N)
-    missed[5] = missed[5]._replace(success=False, strict_success=False)
-    rows = [*rough, *missed]
-    for seed in (0, 1):
-        rows += _rows("damsel", seed, [0.3], peak_force=5.0)
-    first, second = seeds_table(rows, "damsel").splitlines()[2:]
-    assert first == "| 0 | 2 | 91.7% | 91.7% | 91.7% | 83.3% (delay 1) | 30.0 (push, delay 1) |"
-    assert (
-        second == "| 1 | 2 | 100.0% | 100.0% | 83.3% | 66.7% (delay 1) | 31.0 (drawer, delay 1) |"
+def test_seeds_are_ranked_by_their_worst_family_and_then_by_force() -> None:
+    """Seed 0 leaves one of two drawers unsolved; the others solve all, seed 2 not gently."""
+    rows = []
+    for seed, peak in ((0, 5.0), (1, GENTLE_N), (2, GENTLE_N + 1.0)):
+        changed = _rows("damsel", seed, [0.3], disturbance="delay_1", peak_force=5.0)
+        changed[4] = changed[4]._replace(peak_force=peak)
+        if seed == 0:
+            changed[5] = changed[5]._replace(success=False, strict_success=False)
+        rows += [*changed, *_rows("damsel", seed, [0.3], peak_force=1.0)]
+    first, second, third = seeds_table(rows, "damsel").splitlines()[2:]
+    assert first.startswith("| 1 | 2 | 100.0% | 100.0% | 100.0% | 100.0% (push, delay 1) | 30.0 (")
+    assert second.endswith("| 91.7% | 100.0% (push, delay 1) | 31.0 (drawer, delay 1) |")
+    assert third == (
+        "| 0 | 2 | 91.7% | 91.7% | 91.7% | 50.0% (drawer, delay 1) | 5.0 (push, delay 1) |"
     )
 
 
 def test_a_probe_that_presses_is_not_gentle() -> None:
     rows = _rows("damsel", 0, [4.0, 0.3], peak_force=5.0)
     rows = [r._replace(peak_force=60.0) if r.trajectory == 0 else r for r in rows]
-    assert "| 0.0% (none) | 60.0 (push, none) |" in seeds_table(rows, "damsel")
+    assert "| 0.0% | 100.0% (push, none) | 60.0 (push, none) |" in seeds_table(rows, "damsel")
 
 
 def test_variants_stand_beside_the_method_itself(results: Path, tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_the_smoke_preset_compares_every_method_and_draws_every_figure(
     }
     text = page.read_text()
     assert "| DAMSEL | 1 |" in text
-    assert "few-pearl-seed0.csv" in text
+    assert "| few-pearl-seed0 | 1 |" in text
     assert (images / "adaptation_curves_few.png").stat().st_size > 10_000
     assert set(seconds_by_stage(smoke_run.folder)) == {
         "experts",

@@ -30,8 +30,8 @@ def check_parameter_file(path: Path, option: str = "--parameters") -> None:
     """
     try:
         there = path.is_file()
-    except OSError:  # a name that is too long
-        there = False
+    except OSError as error:  # a name that is too long
+        raise InvalidConfigError(f"{option} {brief(str(path))}: {error.strerror}") from None
     if not there:
         raise InvalidConfigError(
             f"{option} {brief(str(path))} is not there; allowed: a ROS parameter file"

@@ -25,8 +25,8 @@ def check_new_file(path: Path, option: str) -> None:
     """
     try:
         fits = not path.exists() and path.resolve().parent.is_dir()
-    except OSError:  # a name that is too long, or no working directory
-        fits = False
+    except OSError as error:  # a name that is too long, or no working directory
+        raise InvalidConfigError(f"{option} {brief(str(path))}: {error.strerror}") from None
     if not fits:
         raise InvalidConfigError(
             f"{option} {brief(str(path))} exists or has no folder; allowed: a new file"

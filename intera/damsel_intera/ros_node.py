@@ -139,7 +139,8 @@ def switch_on(
         now = undisturbed()
         return not (now.stopped or now.error or now.estop_button or now.estop_source)
 
-    if undisturbed().stopped or undisturbed().error:
+    begun = undisturbed()
+    if begun.stopped or begun.error:
         wait_until(is_reset, _TRANSITION_S, "reset", ask_reset)
     wait_until(lambda: undisturbed().enabled, _TRANSITION_S, "switch its motors on", ask_enable)
 

@@ -23,7 +23,6 @@ __all__ = ["CLIENT_KEY", "SERVER_KEY", "Key", "load_key", "write_keys"]
 
 SERVER_KEY = "server.key"
 CLIENT_KEY = "client.key"
-_ROLES = ("server", "client")
 _KEY_CHARACTERS = 40  # a CURVE key in Z85
 
 

@@ -25,6 +25,8 @@ _SLIDING_JOINTS = ("door", "drawer")
 class RandomisationCfg:
     """Ranges of the factors that a variant's parameters are multiplied with, log-uniformly.
 
+    One entry is a length instead: `table_unseen_m`.
+
     Attributes:
         friction: of block, table, fingers and handles, one factor each. Of block and table the
             larger one counts (1.2 in the median of the default), of a finger and what it touches
@@ -33,6 +35,8 @@ class RandomisationCfg:
         damping: of door and drawer, damping and dry friction alike.
         joint_damping: of the arm's joints, damping and dry friction alike.
         servo_gain: stiffness and damping of the arm's servos.
+        table_unseen_m: how far table and objects may stand off the place where the robot sees them,
+            in x and in y, in metres: the error of a calibration. Uniform to either side.
         arm: the arm that variants are randomised around, such as one fitted to recordings; None
             for the nominal one. Its delay and smoothing are not randomised.
     """
@@ -42,6 +46,7 @@ class RandomisationCfg:
     damping: tuple[float, float] = (0.5, 2.0)
     joint_damping: tuple[float, float] = (0.7, 1.4)
     servo_gain: tuple[float, float] = (0.9, 1.1)
+    table_unseen_m: float = 0.0
     arm: ArmParameters | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +58,10 @@ class RandomisationCfg:
                     f"{name} of a randomisation is [{low:g}, {high:g}]; allowed: two numbers above "
                     "0, the larger one last"
                 )
+        if not 0 <= self.table_unseen_m < np.inf:
+            raise InvalidConfigError(
+                f"table_unseen_m of a randomisation is {self.table_unseen_m:g}; allowed: from 0"
+            )
 
 
 def randomised_models(
@@ -90,6 +99,8 @@ def randomised_models(
         gain = factor(cfg.servo_gain)
         model.actuator_gainprm[joints, 0] *= gain
         model.actuator_biasprm[joints, 1:3] *= gain
+        if cfg.table_unseen_m:  # the arm moves, so that what is seen of the table stays
+            model.body("base").pos[:2] += rng.uniform(-cfg.table_unseen_m, cfg.table_unseen_m, 2)
         mujoco.mj_setConst(model, mujoco.MjData(model))
         models.append(model)
     return models

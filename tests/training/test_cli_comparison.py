@@ -43,6 +43,11 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["compare", "--method", "luck"], "invalid choice: 'luck'"),
         (["compare", "--iterations", "0"], "--iterations is 0; allowed: from 1"),
         (["compare", "--tasks", "a", "--fresh", "3"], "exclude one another"),
+        (["compare", "--task-seed", "3"], "allowed with --fresh N"),
+        (
+            ["compare", "--method", "oracle", "--bundle", "models/default"],
+            "--bundle is for --method damsel",
+        ),
         (["compare", "--output", "/proc/no"], "--output /proc/no"),
         (["pearl", "--steps", "-1"], "allowed: a whole number from 0"),
         (["gmps", "--preset", "huge"], "invalid choice: 'huge'"),

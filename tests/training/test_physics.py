@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from damsel.observation import BLOCK, END_EFFECTOR
 from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
@@ -85,6 +86,33 @@ def test_of_the_friction_of_block_and_table_the_larger_counts() -> None:
     assert (factors >= low).all()
     assert (factors <= high).all()
     assert np.median(factors) == pytest.approx(1.2, rel=0.05)
+
+
+def test_a_table_off_its_place_looks_the_same_and_is_met_elsewhere() -> None:
+    def far(cfg: RandomisationCfg) -> np.ndarray:
+        models = randomised_models(cfg, 50, np.random.default_rng(2))
+        return np.array([model.body("base").pos for model in models]) - load_model().body("base").pos
+
+    assert not far(RandomisationCfg()).any()
+    off = far(RandomisationCfg(table_unseen_m=0.012))
+    assert (np.abs(off[:, :2]).max(axis=0) > 0.01).all()
+    assert (np.abs(off[:, :2]) <= 0.012).all()
+    assert not off[:, 2].any()
+
+    near, away = load_model(), load_model()
+    away.body("base").pos[1] += 0.05
+    mujoco.mj_setConst(away, mujoco.MjData(away))
+    physics = TabletopPhysics(2, variants=[near, away])
+    seen = physics.observation()
+    np.testing.assert_array_equal(seen[0], seen[1])
+    for _ in range(60):  # down beside the block, then through where it is seen to stand
+        aim = seen[:, BLOCK] - physics.observation()[:, END_EFFECTOR] + [-0.06, 0.0, 0.0]
+        physics.step(np.clip(aim, -0.01, 0.01))
+    for _ in range(12):
+        physics.step(np.array([[0.01, 0.0, 0.0]] * 2))
+    pushed = physics.observation()[:, BLOCK] - seen[:, BLOCK]
+    assert pushed[0, 0] > 0.03
+    assert np.abs(pushed[1]).max() < 0.01
 
 
 def test_without_an_arm_variants_are_what_they_were() -> None:

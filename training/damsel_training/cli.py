@@ -23,10 +23,11 @@ from damsel_training.cli_options import (
     add_physics_option,
     add_ray_option,
     add_run_options,
+    count,
+    natural,
     ray_workers,
     run_of,
 )
-from damsel_training.cli_options import natural as _natural
 from damsel_training.errors import StorageError
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fresh",
-        type=_natural,
+        type=count,
         default=0,
         metavar="N",
         help="instead, N random tasks a family drawn from --seed",
@@ -175,10 +176,10 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="adaptation trajectories at most (%(default)s)",
     )
-    parser.add_argument("--seed", type=_natural, default=0, help="of fresh tasks (%(default)s)")
+    parser.add_argument("--seed", type=natural, default=0, help="of fresh tasks (%(default)s)")
     parser.add_argument(
         "--workers",
-        type=_natural,
+        type=natural,
         default=len(os.sched_getaffinity(0)),
         help="processes; results do not depend on it (%(default)s)",
     )

@@ -17,6 +17,7 @@ from damsel_training.cli_options import (
     add_physics_option,
     add_run_options,
     check_writable,
+    count,
     natural,
     run_of,
 )
@@ -79,7 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--tasks", type=Path, metavar="FILE", help="YAML list of tasks (the 30 validation tasks)"
     )
     parser.add_argument(
-        "--fresh", type=natural, default=0, metavar="N", help="instead, N random tasks a family"
+        "--fresh", type=count, default=0, metavar="N", help="instead, N random tasks a family"
     )
     parser.add_argument(
         "--task-seed", type=natural, default=0, help="of the random tasks (%(default)s)"
@@ -126,7 +127,9 @@ def run_compare(options: argparse.Namespace, command: str) -> int:
     methods = options.method or METHOD_NAMES
     task_set, tasks = _tasks(options)
     cfg, folder = run_of(options)
-    if options.bundle and "damsel" in methods:
+    if options.bundle:
+        if "damsel" not in methods:
+            raise InvalidConfigError("--bundle is for --method damsel")
         _check_seed(options.bundle, cfg.seed)
     check_writable(options.output, "--output")
     if not options.force:
@@ -163,6 +166,8 @@ def _tasks(options: argparse.Namespace) -> tuple[str, Sequence[Task]]:
 
     if options.tasks and options.fresh:
         raise InvalidConfigError("--tasks and --fresh exclude one another")
+    if options.task_seed and not options.fresh:
+        raise InvalidConfigError("--task-seed is for random tasks; allowed with --fresh N")
     if options.tasks:
         name = re.sub(r"[^\w-]+", "_", options.tasks.stem)
         if _OWN_NAMES.fullmatch(name):

@@ -23,6 +23,7 @@ __all__ = [
     "add_ray_option",
     "add_run_options",
     "check_writable",
+    "count",
     "natural",
     "ray_workers",
     "run_of",
@@ -38,6 +39,13 @@ def natural(text: str) -> int:
     """A whole number from 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number from 0")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number from 1")
     return int(text)
 
 

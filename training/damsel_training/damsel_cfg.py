@@ -20,7 +20,8 @@ class DamselCfg:
         iterations: outer iterations (lines 5-24).
         collect_rounds: K of line 9: trajectories a task and iteration, the probe included.
         training_steps: gradient steps an iteration (line 15).
-        task_batch: tasks of each family in a gradient step (M of line 16, by family).
+        task_batch: tasks of each family in a gradient step (M of line 16, by family), all if there
+            are fewer.
         context_size: transitions drawn for one context (line 17).
         expert_size: expert states drawn a task and step (line 18).
         probe_size: probe states drawn a task and step for the empty context.
@@ -35,7 +36,7 @@ class DamselCfg:
         largest_shift_m: how far table and objects may stand off their place, in x and in y, in half
             of the contexts with their expert states; the arm's own coordinates shift with them.
         randomised: part of the tasks that are collected under randomised physics.
-        randomisation: how those differ.
+        randomisation: how those differ. They also stand off the place where the policy sees them.
         probe_weight: weight of imitating the probes' experts under an empty context.
         model_weight: weight of L^model.
         constraint_weight: weight of L^constraint.
@@ -62,7 +63,9 @@ class DamselCfg:
     observation_noise_m: float = 0.005
     largest_shift_m: float = 0.025
     randomised: float = 0.5
-    randomisation: RandomisationCfg = field(default_factory=RandomisationCfg)
+    randomisation: RandomisationCfg = field(
+        default_factory=lambda: RandomisationCfg(table_unseen_m=0.012)
+    )
     probe_weight: float = 1.0
     model_weight: float = 0.2
     constraint_weight: float = 0.01

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from damsel.control import joint_positions_for
+from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES, Family
 from damsel.observation import (
     ACTION_DIM,
@@ -88,6 +89,12 @@ class ExpertEnvCfg:
         require_shares(
             self, "switch_probability", "start_above_probability", "start_at_object_probability"
         )
+        if self.start_above_probability + self.start_at_object_probability > 1:
+            raise InvalidConfigError(
+                f"start_above_probability is {self.start_above_probability:g} and "
+                f"start_at_object_probability {self.start_at_object_probability:g}; allowed: at "
+                "most 1 together"
+            )
 
 
 def expert_observation_dim(family: str) -> int:

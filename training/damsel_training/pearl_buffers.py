@@ -36,10 +36,6 @@ class TaskRing:
         self._rows[:, slots] = rows
         self._added += count
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._added = 0
-
     def sample(self, tasks: IntArray, size: int, rng: np.random.Generator) -> Array32:
         """Draw (n, size, width) with replacement for the tasks (n,)."""
         slots = rng.integers(len(self), size=(len(tasks), size))

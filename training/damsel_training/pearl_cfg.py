@@ -22,7 +22,7 @@ class PearlCfg:
             what it leaves room for depends on the machine.
         first_trajectories: trajectories a task under the prior before the first update.
         updates: gradient steps an iteration.
-        meta_batch: tasks in a gradient step.
+        meta_batch: tasks in a gradient step, all if there are fewer.
         batch_size: transitions a task in a gradient step.
         context_size: transitions a task that a latent is inferred from.
         hindsight: part of the tasks in a gradient step whose goal is another one of the family's

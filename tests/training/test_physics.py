@@ -91,7 +91,7 @@ def test_of_the_friction_of_block_and_table_the_larger_counts() -> None:
 def test_a_table_off_its_place_looks_the_same_and_is_met_elsewhere() -> None:
     def far(cfg: RandomisationCfg) -> np.ndarray:
         models = randomised_models(cfg, 50, np.random.default_rng(2))
-        return np.array([model.body("base").pos for model in models]) - load_model().body("base").pos
+        return np.array([m.body("base").pos - load_model().body("base").pos for m in models])
 
     assert not far(RandomisationCfg()).any()
     off = far(RandomisationCfg(table_unseen_m=0.012))

@@ -19,7 +19,6 @@ from damsel_training.damsel import prior_components
 from damsel_training.damsel_cfg import DamselCfg
 from damsel_training.disturbances import DISTURBANCES
 from damsel_training.errors import InvalidDatasetError
-from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.gmps import without_structure
 from damsel_training.run import PRESETS, RunFolder
 from damsel_training.stage_times import seconds_by_stage, timed
@@ -156,14 +155,9 @@ def test_steps_that_choose_checkpoints_of_experts_are_counted(smoke_run: SmokeRu
     total = 0
     for family, expert in cfg.experts.items():
         scores = json.loads((folder.experts / family / "scores.json").read_text())
-        assert expert.evaluation_steps == len(scores) * 2 * 8 * 100
-        total += expert.steps + expert.evaluation_steps
+        assert [score["steps"] for score in scores] == [3_200, 6_400]
+        total += expert.steps + 2 * 2 * 8 * 100  # two trajectories a goal at every evaluation
     assert expert_steps(cfg, folder) == total
-
-
-def test_choosing_a_checkpoint_takes_two_trajectories_a_goal_at_every_evaluation() -> None:
-    cfg = ExpertCfg(steps=160_000, evaluate_every=19_200, evaluation_goals=64)
-    assert cfg.evaluation_steps == 9 * 2 * 64 * 100  # the last evaluation ends the training
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.expert_policy import Expert
 from damsel_training.expert_score import ExpertScore
-from damsel_training.experts import train_expert
+from damsel_training.experts import environment_steps, train_expert
 
 CFG = ExpertCfg(
     steps=960,
@@ -76,6 +76,29 @@ def test_a_killed_training_ends_as_one_that_was_not(whole: Path, tmp_path: Path,
     rows = json.loads((whole / "door" / "scores.json").read_text())
     assert [row["steps"] for row in rows] == [320, 640, 960]
     assert not list((tmp_path / "door").glob("checkpoint*"))
+
+
+@pytest.mark.slow
+def test_an_expert_that_is_not_good_enough_goes_on_and_can_be_killed_then(tmp_path: Path) -> None:
+    cfg = dataclasses.replace(CFG, steps=900, extra_steps=600, enough=1.0)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    _train(whole, cfg=cfg)
+    rows = json.loads((whole / "door" / "scores.json").read_text())
+    assert [row["steps"] for row in rows] == [320, 640, 904, 960, 1280, 1600]
+    steps = 1600 + 6 * 2 * cfg.evaluation_goals * cfg.env.horizon
+    assert environment_steps(cfg, whole / "door") == steps
+    _train_and_be_killed(killed, 1280, cfg)
+    _train(killed, cfg=cfg)
+    assert torch.equal(_weights(killed), _weights(whole))
+    assert (killed / "door" / "scores.json").read_text() == json.dumps(rows, indent=1)
+
+
+@pytest.mark.slow
+def test_an_expert_that_is_good_enough_takes_no_more_steps(whole: Path, tmp_path: Path) -> None:
+    _train(tmp_path, cfg=dataclasses.replace(CFG, extra_steps=600, enough=0.0))
+    for name in ("scores.json", "done.json"):
+        assert (tmp_path / "door" / name).read_bytes() == (whole / "door" / name).read_bytes()
+    assert torch.equal(_weights(tmp_path), _weights(whole))
 
 
 @pytest.mark.slow

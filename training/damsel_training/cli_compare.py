@@ -45,6 +45,8 @@ WORLD_NAMES = (
     "table_left_2cm",
     "table_unseen_5mm",
     "table_unseen_1cm",
+    "table_unseen_near_1cm",
+    "table_unseen_left_1cm",
 )
 RESULTS = Path("docs/results")
 

@@ -105,6 +105,8 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType(
         "table_left_2cm": Disturbance(shift_base=(0.0, 0.02, 0.0)),
         "table_unseen_5mm": Disturbance(shift_base=(0.005, 0.0, 0.0), shift_seen=False),
         "table_unseen_1cm": Disturbance(shift_base=(0.01, 0.0, 0.0), shift_seen=False),
+        "table_unseen_near_1cm": Disturbance(shift_base=(-0.01, 0.0, 0.0), shift_seen=False),
+        "table_unseen_left_1cm": Disturbance(shift_base=(0.0, 0.01, 0.0), shift_seen=False),
     }
 )
 """By name; `none` is the world of the training."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from damsel.errors import InvalidConfigError
 from damsel_training.bounds import require_counts, require_shares
 from damsel_training.expert_env import ExpertEnvCfg
 
@@ -16,6 +17,10 @@ class ExpertCfg:
 
     Attributes:
         steps: environment steps, all rows together.
+        extra_steps: how many more at most, for an expert that by then is not good `enough`; it ends
+            at the first evaluation at which it is.
+        enough: share of the goals that are then solved strictly, blurred and in disturbed physics
+            (`ExpertScore.disturbed_success` of the best policy).
         evaluate_every: environment steps between evaluations and checkpoints, after which all rows
             begin new trajectories; best a multiple of their steps.
         evaluation_goals: goals in each evaluation.
@@ -30,6 +35,8 @@ class ExpertCfg:
     """
 
     steps: int = 220_000
+    extra_steps: int = 0
+    enough: float = 0.9
     evaluate_every: int = 19_200
     evaluation_goals: int = 64
     updates_per_step: int = 4
@@ -48,7 +55,9 @@ class ExpertCfg:
             *("steps", "evaluate_every", "evaluation_goals", "updates_per_step"),
             *("batch_size", "width", "buffer_size"),
         )
-        require_shares(self, "discount", "target_rate")
+        require_shares(self, "discount", "target_rate", "enough")
+        if self.extra_steps < 0:
+            raise InvalidConfigError(f"extra_steps is {self.extra_steps}; allowed: from 0")
 
     @property
     def evaluation_period(self) -> int:
@@ -56,7 +65,6 @@ class ExpertCfg:
         return max(self.evaluate_every // self.env.rows, 1) * self.env.rows
 
     @property
-    def evaluation_steps(self) -> int:
-        """Control steps that choosing the checkpoint takes, in nominal and disturbed scenes."""
-        evaluations = -(-self.steps // self.evaluation_period)
-        return evaluations * 2 * self.evaluation_goals * self.env.horizon
+    def steps_per_evaluation(self) -> int:
+        """Control steps that an evaluation takes, in nominal and disturbed scenes."""
+        return 2 * self.evaluation_goals * self.env.horizon

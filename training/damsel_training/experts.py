@@ -34,7 +34,9 @@ from damsel_training.metrics import Board
 from damsel_training.privileged_policy import PrivilegedPolicy
 from damsel_training.sac_state import SacState
 
-__all__ = ["train_expert"]
+__all__ = ["environment_steps", "train_expert"]
+
+_SCORES = "scores.json"
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int, str], None]
@@ -89,12 +91,13 @@ def train_expert(
     resume(training, training.checkpoint)
     with Board(home / "tensorboard", model.num_timesteps) as training.board:
         try:
-            model.learn(
-                cfg.steps - model.num_timesteps,
-                training,
-                reset_num_timesteps=False,
-                log_interval=cfg.steps,  # in episodes, so never: what is logged is for the board
-            )
+            while (end := training.next_end()) > model.num_timesteps:
+                model.learn(
+                    end - model.num_timesteps,
+                    training,
+                    reset_num_timesteps=False,
+                    log_interval=end,  # in episodes, so never: what is logged is for the board
+                )
         except ValueError:
             training.refuse_divergence()  # torch draws from no distribution that is not finite
             raise
@@ -103,6 +106,26 @@ def train_expert(
         file.write(json.dumps(record).encode())
     delete_checkpoints(training.checkpoint)
     return training.best
+
+
+def environment_steps(cfg: ExpertCfg, home: Path) -> int:
+    """Control steps that a trained expert took: learning, and choosing its checkpoint.
+
+    Args:
+        cfg: its hyper-parameters.
+        home: its folder.
+
+    Raises:
+        InvalidDatasetError: its scores cannot be read.
+    """
+    path = home / _SCORES
+    try:
+        history = json.loads(path.read_text(encoding="utf-8"))
+        return int(history[-1]["steps"]) + len(history) * cfg.steps_per_evaluation
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise InvalidDatasetError(
+            f"{path} does not hold the scores of an expert ({error})"
+        ) from None
 
 
 def _best_of(done: Path) -> ExpertScore:
@@ -138,6 +161,15 @@ class _Training(BaseCallback):
     def best(self) -> ExpertScore:
         """The score of the best policy so far."""
         return max(map(_score, self._history), key=lambda s: s.merit, default=ExpertScore.none())
+
+    def next_end(self) -> int:
+        """The step at which learning ends, or is looked at again; that of now if it has ended."""
+        cfg, steps = self._cfg, self._state.steps
+        if steps < cfg.steps:
+            return cfg.steps
+        if self.best.disturbed_success >= cfg.enough or steps >= cfg.steps + cfg.extra_steps:
+            return steps
+        return (steps // cfg.evaluation_period + 1) * cfg.evaluation_period
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the training depends on."""
@@ -179,6 +211,7 @@ class _Training(BaseCallback):
         self.refuse_divergence()
         if self._state.steps > self._evaluated:
             self._evaluate()
+            self._state.begin_trajectories()
 
     @property
     def _evaluated(self) -> int:
@@ -191,7 +224,7 @@ class _Training(BaseCallback):
         if score.merit >= self.best.merit:
             expert.save(self._folder)
         self._history.append({"steps": steps, **score._asdict()})
-        with written_whole(self._home / "scores.json") as file:
+        with written_whole(self._home / _SCORES) as file:
             file.write(json.dumps(self._history, indent=1).encode())
         save_checkpoint(self.state_dict(), self.checkpoint)
         env = self.training_env
@@ -202,12 +235,15 @@ class _Training(BaseCallback):
             | {f"reward/{name}": value for name, value in env.last_terms.items()}
             | {n: float(v) for n, v in self.logger.name_to_value.items() if n.startswith("train/")},
         )
+        cfg = self._cfg
+        goes_on = steps >= cfg.steps and self.next_end() > steps
+        on = f"; goes on to {cfg.steps + cfg.extra_steps} at most" if goes_on else ""
         self._progress(
             steps,
-            self._cfg.steps,
+            cfg.steps,
             f"success {score.success:.0%}, strict {score.strict_success:.0%}, "
             f"peak force {score.peak_force:.0f} N; disturbed {score.disturbed_success:.0%}, "
-            f"{score.disturbed_force:.0f} N",
+            f"{score.disturbed_force:.0f} N{on}",
         )
 
 

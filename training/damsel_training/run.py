@@ -150,7 +150,7 @@ PRESETS: dict[str, RunCfg] = {
         "quick",
         # Noise makes hooks gentle, and pushes such that a policy which sees less can follow.
         experts=dict.fromkeys(FAMILIES, ExpertCfg(steps=200_000, env=_NOISY))
-        | {"push": ExpertCfg(steps=300_000, env=_NOISY)},
+        | {"push": ExpertCfg(steps=300_000, extra_steps=300_000, env=_NOISY)},
         damsel=DamselCfg(iterations=24),
     ),
     # As in the paper: an expert for each of the 60 training tasks.

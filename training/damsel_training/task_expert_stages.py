@@ -18,6 +18,7 @@ from damsel_training.distribution import Tell, Workers, run_jobs
 from damsel_training.expert_cfg import ExpertCfg
 from damsel_training.expert_policy import Expert
 from damsel_training.expert_score import evaluate_expert
+from damsel_training.experts import environment_steps as learning_steps
 from damsel_training.files import written_whole
 from damsel_training.hindsight_practice import practise
 from damsel_training.progress import Progress
@@ -179,7 +180,10 @@ def own_experts(cfg: RunCfg, folder: RunFolder) -> dict[str, ExpertPolicy]:
 def expert_steps(cfg: RunCfg, folder: RunFolder) -> int:
     """Control steps of simulation that a run's experts took: learning and choosing checkpoints."""
     if not isinstance(cfg.experts, TaskExpertsCfg):
-        return sum(expert.steps + expert.evaluation_steps for expert in cfg.experts.values())
+        return sum(
+            learning_steps(expert, folder.experts / family)
+            for family, expert in cfg.experts.items()
+        )
     distillation, practice = cfg.experts.distillation, cfg.experts.practice
     total = 0
     for family in FAMILIES:

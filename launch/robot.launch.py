@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    Shutdown,
+)
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
-
-from damsel_ros.parameter_file import check_parameter_file
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -20,12 +21,6 @@ def generate_launch_description() -> LaunchDescription:
     folder = PathJoinSubstitution([FindPackageShare("damsel_ros"), "config", robot])
     parameters = ParameterFile([folder, ".yaml"])
     own = ParameterFile(LaunchConfiguration("parameters"))
-
-    def check(context: LaunchContext) -> None:
-        # ROS takes names of no node in silence, and with them the limits of somebody's arm.
-        check_parameter_file(
-            Path(LaunchConfiguration("parameters").perform(context)), "parameters:="
-        )
 
     def robot_node(context: LaunchContext) -> list[Node]:
         # One that is not given must not win over that of one's own file.
@@ -56,7 +51,9 @@ def generate_launch_description() -> LaunchDescription:
                 default_value=[folder, ".yaml"],
                 description="Parameter file of your own set-up.",
             ),
-            OpaqueFunction(function=check),
+            IncludeLaunchDescription(
+                PathJoinSubstitution([ThisLaunchFileDir(), "parameters.launch.py"])
+            ),
             OpaqueFunction(function=robot_node),
         ]
     )

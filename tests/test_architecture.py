@@ -7,6 +7,7 @@ only its virtual robot is made of the simulation.
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,6 +116,14 @@ def test_there_is_something_to_check(package: str) -> None:
 )
 def test_an_import_that_points_back_is_found(package: str, source: str) -> None:
     assert broken_rules(package, PACKAGES[package] / "anything.py", imported(source))
+
+
+def test_launch_files_import_what_the_python_of_a_ros2_installation_has() -> None:
+    files = list((ROOT / "launch").glob("*.launch.py"))
+    assert len(files) == 4
+    for file in files:
+        found = imported(file.read_text(encoding="utf-8")) - sys.stdlib_module_names
+        assert found <= {"launch", "launch_ros", "ament_index_python"}, file.name
 
 
 def test_the_simulated_backend_may_import_the_simulation() -> None:

@@ -28,8 +28,11 @@ pytest.importorskip("launch_ros", reason=REASON)
 
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "adapt.launch.py"
 
-PROGRAM = """
-import sys
+# The Python that `ros2` runs on sees nothing of ours but what it starts.
+BLIND = "import sys; sys.modules.update(damsel=None, damsel_ros=None); "
+
+PROGRAM = f"""
+{BLIND}
 from launch import LaunchDescription, LaunchService
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -121,7 +124,7 @@ def test_ros2_launch_adapts_either_robot(
 def ros2_launch(*arguments: str) -> subprocess.Popen[str]:
     """Start `ros2 launch damsel_ros adapt.launch.py`, in the domain of this process."""
     pytest.importorskip("ros2launch", reason=REASON)
-    ros2 = "import sys; from ros2cli.cli import main; sys.exit(main())"
+    ros2 = f"{BLIND}from ros2cli.cli import main; sys.exit(main())"
     return subprocess.Popen(
         [sys.executable, "-c", ros2, "launch", "damsel_ros", "adapt.launch.py", *arguments],
         stdin=subprocess.DEVNULL,

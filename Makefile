@@ -49,7 +49,7 @@ format: setup ## format the code and mend what the linter can
 bench: setup ## run the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-train: setup ## from nothing to an evaluated bundle, in less than half an hour
+train: setup ## from nothing to an evaluated bundle, in half an hour on two cores
 	@$(BIN)/damsel-train all --preset quick $(ARGS)
 
 results: setup ## train and compare every method over SEEDS, then write docs/results.md: hours

@@ -12,6 +12,7 @@ from benchmarks.options import Options
 from benchmarks.report import Report
 from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError
+from damsel_intera.virtual.rehearsal import missing_ros1
 
 _EPILOG = """\
 benchmarks:
@@ -85,7 +86,11 @@ def main() -> int:
     options = Options.of(rounds=given.rounds, quick=given.quick, bundle=given.bundle)
     machine = describe_machine()
     print("\n".join(f"{name}: {value}" for name, value in machine.items()), flush=True)
-    for name in given.names or BENCHMARKS:
+    names = given.names or list(BENCHMARKS)
+    if not given.names and (missing := missing_ros1()):
+        print(f"bridge is left out: {missing}")
+        names.remove("bridge")
+    for name in names:
         print(f"\n== {name}", flush=True)
         report = BENCHMARKS[name](options)
         path = report.write(_RESULTS if given.save else _SCRATCH, machine)

@@ -117,8 +117,12 @@ VARIANTS = [
 def main() -> None:
     """Print a line a variant and family."""
     parser = OneLineParser(prog="check_tolerances.py", description="Success on a changed table.")
-    parser.add_argument("--bundle", type=Path, default=Path("models/default"), metavar="DIR")
-    parser.add_argument("--tasks", type=int, default=20, metavar="N", help="a family (%(default)s)")
+    parser.add_argument(
+        "--bundle", type=Path, default=Path("models/default"), metavar="DIR", help="(%(default)s)"
+    )
+    parser.add_argument(
+        "--tasks", type=int, default=20, metavar="N", help="tasks a family (%(default)s)"
+    )
     options = parser.parse_args()
     if options.tasks < 1:
         raise InvalidConfigError(f"--tasks is {options.tasks}; allowed: from 1")

@@ -60,7 +60,8 @@ class BundleMetadata:
         horizon: Control steps of a whole trajectory.
         step_size_m: Displacement in metres that an action of 1 stands for.
         observation_normalisation: Of `OBSERVATION_LAYOUT`, in the policy.
-        context_normalisation: Of `CONTEXT_LAYOUT`, in the encoder.
+        context_normalisation: Of `CONTEXT_LAYOUT`, in the encoder; the next observation enters
+            ours as the step from the one before, in centimetres, instead.
         provenance: Plain data on where the bundle was made; at least `commit` (text), `seeds`,
             `configuration` (a mapping) and `command` (text).
     """

@@ -191,7 +191,5 @@ def _let_in_only(context: Any, public_key: str) -> ThreadAuthenticator:
 
 def no_answer(address: str, key: Key | None) -> NoAnswerError:
     """The error for a server that stays silent."""
-    ours = "it does not have our key" if key is not None else "it wants a key"
-    return NoAnswerError(
-        f"no answer from {address}: wrong or missing key? Nobody listens there, or {ours}"
-    )
+    other = "its key is not the pair of ours" if key is not None else "it wants a key, missing here"
+    return NoAnswerError(f"no answer from {address}: no server listens there, or {other}")

@@ -67,7 +67,7 @@ class RandomisationCfg:
 def randomised_models(
     cfg: RandomisationCfg, count: int, rng: np.random.Generator
 ) -> list[mujoco.MjModel]:
-    """Variants of the scene; geometry, limits and rest state are those of `load_model`.
+    """Variants of the scene; shapes, limits and rest state are those of `load_model`.
 
     Args:
         cfg: ranges.

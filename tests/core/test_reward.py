@@ -13,8 +13,6 @@ from damsel.tasks import (
     Task,
     distance,
     is_solved,
-    is_solved_at_rest,
-    rest_distance,
     reward,
     sample_tasks,
 )
@@ -103,7 +101,7 @@ def test_reward_is_in_the_unit_interval_whatever_is_observed(
 def test_reward_is_the_fraction_of_the_way_made(task: Task, part: float) -> None:
     moved = {task.family: tuple(part * value for value in task.goal)}
     found = float(reward(observation_of(**moved), task))
-    if rest_distance(task) >= FAMILIES[task.family].success_threshold:
+    if math.hypot(*task.goal) >= FAMILIES[task.family].success_threshold:
         assert found == pytest.approx(part, abs=1e-9)
     else:
         assert found >= part - 1e-9 or found == 0.0
@@ -111,7 +109,7 @@ def test_reward_is_the_fraction_of_the_way_made(task: Task, part: float) -> None
 
 @given(task=tasks)
 def test_reward_is_one_at_the_goal(task: Task) -> None:
-    if rest_distance(task) > FAMILIES[task.family].rest_tolerance:
+    if math.hypot(*task.goal) > FAMILIES[task.family].rest_tolerance:
         assert float(reward(observation_of(**{task.family: task.goal}), task)) == pytest.approx(1.0)
 
 
@@ -145,10 +143,3 @@ def test_solved_up_to_and_including_the_thresholds(
     assert is_solved(strict, task, strict=True)
     assert not is_solved(math.nextafter(strict, 1.0), task, strict=True)
     np.testing.assert_array_equal(is_solved(np.array([0.0, 1.0]), task), [True, False])
-
-
-def test_tasks_that_doing_nothing_solves() -> None:
-    assert is_solved_at_rest(Task("drawer", (0.02,)))
-    assert not is_solved_at_rest(Task("drawer", (0.021,)))
-    assert not is_solved_at_rest(Task("drawer", (0.02,)), strict=True)
-    assert rest_distance(Task("push", (0.12, -0.09))) == pytest.approx(0.15)

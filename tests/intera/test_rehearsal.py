@@ -402,7 +402,7 @@ def test_without_the_key_nobody_gets_in(rehearsal: Rehearsal, tmp_path: Path) ->
     try:
         with (
             Client(rehearsal.addresses, "stranger") as stranger,
-            pytest.raises(NoAnswerError, match="wrong or missing key"),
+            pytest.raises(NoAnswerError, match=r"it wants a key|not the pair of ours"),
         ):
             stranger.hello(timeout_s=0.5)
         key = load_key(tmp_path / CLIENT_KEY, "client")

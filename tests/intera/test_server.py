@@ -295,7 +295,7 @@ def test_without_the_key_nobody_gets_in(tmp_path: Path) -> None:
     with served(FakeRobot(), key=server_key) as addresses:
         for key in (None, stranger, spy):
             with Client(addresses, "stranger", key) as client:
-                with pytest.raises(NoAnswerError, match="wrong or missing key"):
+                with pytest.raises(NoAnswerError, match=r"it wants a key|not the pair of ours"):
                     client.hello(timeout_s=0.5)
                 assert client.receive_state(0.2) is None
                 assert not client.send_targets(HOME)

@@ -107,7 +107,7 @@ def test_a_terminal_that_ends_before_anybody_agreed_leaves_it_to_the_service(
 
         attendant.enable(poll, 1.0)
     assert said[0].startswith("the arm will be enabled")
-    assert said[2] == "waiting for the arm to be enabled: call service robot/enable"
+    assert said[2] == "waiting for the arm to be enabled: call service /damsel/robot/enable"
 
 
 def test_an_answer_that_is_lost_has_the_person_asked_again(

@@ -195,7 +195,9 @@ def test_an_emergency_stop_in_mid_trajectory_ends_the_run(team: Team, watcher: W
     assert team.server.travel_rad(0.3) == 0.0
     # The button is released: nothing resumes, and enabling is somebody's decision.
     team.server.change(estop_button=3)
-    with pytest.raises(RobotError, match="make it safe, then call service robot/enable"):
+    with pytest.raises(
+        RobotError, match="make it safe, then start again, or call service /damsel/robot/enable"
+    ):
         team.operator.adapt(1, lambda *_: None)
     team.attendant.enable(team.operator.poll, 20.0)
     assert team.said[-1] == "the arm is enabled and holds"
@@ -265,4 +267,4 @@ def test_without_a_terminal_the_operator_waits_until_somebody_has_enabled_the_ar
         attendant.enable(poll, 5.0)
     os.close(write)
     assert polled[-1] - polled[0] > 2.5
-    assert said == ["waiting for the arm to be enabled: call service robot/enable"]
+    assert said == ["waiting for the arm to be enabled: call service /damsel/robot/enable"]

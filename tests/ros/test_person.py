@@ -59,7 +59,9 @@ def test_without_a_terminal_nobody_agrees() -> None:
         person.ask("the objects go back")
         assert not person.has_agreed()
     os.close(write)
-    assert said == ["the objects go back [no terminal here: call the robot node's service]"]
+    assert said == [
+        "the objects go back [no terminal here: call service /damsel/robot/confirm_reset]"
+    ]
 
 
 def test_a_stand_in_does_it_and_agrees_once() -> None:
@@ -105,8 +107,8 @@ def test_a_terminal_that_is_gone_has_nobody_at_it() -> None:
         assert not person.present
         assert not person.has_agreed()
     assert said == [
-        "the terminal has ended: call the robot node's services instead",
-        "the objects go back [no terminal here: call the robot node's service]",
+        "the terminal has ended: call service /damsel/robot/confirm_reset instead",
+        "the objects go back [no terminal here: call service /damsel/robot/confirm_reset]",
     ]
 
 

@@ -32,6 +32,8 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["evaluate", "--tasks", "a", "--fresh", "3"], "exclude one another"),
         (["evaluate", "--fresh", "-3"], "allowed: a whole number from 1"),
         (["evaluate", "--fresh", "0"], "allowed: a whole number from 1"),
+        (["evaluate", "--seed", "3"], "--seed is for random tasks; allowed with --fresh N"),
+        (["evaluate", "--workers", "1", "--ray", "auto"], "exclude one another"),
         (["evaluate", "--json", "docs"], "--json docs is a folder; allowed: a file"),
         (["experts", "--seed", "4294967296"], "allowed: a whole number from 0 to 4294967295"),
         (["evaluate", "--json", "no/such/folder/x.json"], "there is no folder"),

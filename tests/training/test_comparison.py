@@ -65,6 +65,11 @@ def test_tables_of_another_command_are_neither_replaced_nor_joined(
             capsys, *nothing, *other
         )
     assert main([*nothing, "--iterations", "2", "--seed", "1"]) == 0
+    # Forced, it is replaced, but not put beside another seed's that is of another kind.
+    message = _refused(capsys, *nothing, "--iterations", "1", "--force")
+    assert "one-nothing-seed1.csv was made with another --iterations" in message
+    assert message.endswith("name another folder with --output\n")
+    (tmp_path / "out" / "one-nothing-seed1.csv").unlink()
     assert main([*nothing, "--iterations", "1", "--force"]) == 0
     assert "--iterations 1" in recorded_commands(tmp_path / "out")["one-nothing-seed0.csv"]
 
@@ -112,6 +117,7 @@ def test_a_record_that_cannot_be_read_back_is_that_of_another_command(
     (tmp_path / "out").mkdir()
     path = tmp_path / "out" / "provenance.csv"
     path.write_text(f"{COLUMNS}\none-nothing-seed0.csv,damsel-train compare --gone,,,,,\n")
+    path.with_name("one-nothing-seed0.csv").touch()
     assert "was made with another" in _refused(capsys, *compare, "--method", "nothing")
     path.write_text("name\nx\n")
     assert "is not a record of tables" in _refused(capsys, *compare, "--method", "nothing")
@@ -276,6 +282,7 @@ def test_worlds_of_one_command_share_a_line(tmp_path: Path) -> None:
         ("d", "few-nothing-seed1"),
     ):
         path, cfg = tmp_path / f"{table}.csv", PRESETS["quick"]
+        path.touch()
         note_origin(path, command, "nothing", cfg, RunFolder(tmp_path), None, 4.0)
     lines = [line.split(" | ") for line in provenance_table(tmp_path).splitlines()[2:5]]
     assert [(cells[0], cells[1], cells[5]) for cells in lines] == [
@@ -298,7 +305,11 @@ def test_comparisons_at_once_lose_no_line(tmp_path: Path) -> None:
     (tmp_path / "provenance.csv").write_text(f"{COLUMNS}\nother.csv,d,,,,,\n")
     os.close(other)
     noting.join()
+    for name in ("one-nothing-seed0.csv", "other.csv"):
+        (tmp_path / name).touch()
     assert recorded_commands(tmp_path) == {"one-nothing-seed0.csv": "c", "other.csv": "d"}
+    (tmp_path / "other.csv").unlink()
+    assert recorded_commands(tmp_path) == {"one-nothing-seed0.csv": "c"}
 
 
 def test_pearl_refuses_entries_that_it_does_not_read(

@@ -84,8 +84,8 @@ def test_an_expert_that_is_not_good_enough_goes_on_and_can_be_killed_then(tmp_pa
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     _train(whole, cfg=cfg)
     rows = json.loads((whole / "door" / "scores.json").read_text())
-    assert [row["steps"] for row in rows] == [320, 640, 904, 960, 1280, 1600]
-    steps = 1600 + 6 * 2 * cfg.evaluation_goals * cfg.env.horizon
+    assert [row["steps"] for row in rows] == [320, 640, 904, 960, 1280, 1504]
+    steps = 1504 + 6 * 2 * cfg.evaluation_goals * cfg.env.horizon
     assert environment_steps(cfg, whole / "door") == steps
     _train_and_be_killed(killed, 1280, cfg)
     _train(killed, cfg=cfg)

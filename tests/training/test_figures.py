@@ -120,6 +120,13 @@ def test_a_page_keeps_what_people_wrote(results: Path, tmp_path: Path) -> None:
     assert text.index("after") < text.index("<!-- begin provenance -->")
 
 
+def test_a_section_that_there_are_no_tables_of_any_more_is_taken_out(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    update_page(page, {"few": "text", "many": "more"}, "# Results\n")
+    update_page(page, {"many": "most"}, "# Results\n")
+    assert page.read_text() == "# Results\n\n<!-- begin many -->\nmost\n<!-- end many -->\n"
+
+
 def test_an_open_marker_is_refused(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- begin few -->\n")

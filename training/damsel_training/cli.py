@@ -147,9 +147,13 @@ def _parser() -> OneLineParser:
                 "--family", action="append", choices=list(FAMILIES), help="only this; repeatable"
             )
         if name == "export":
-            stage.add_argument("--output", type=Path, metavar="DIR", help="folder of the bundle")
+            stage.add_argument("--output", type=Path, metavar="DIR", help="the bundle (RUN/bundle)")
     _add_evaluate(
-        commands.add_parser("evaluate", help="run a bundle on hidden tasks in simulation")
+        commands.add_parser(
+            "evaluate",
+            help="run a bundle on hidden tasks in simulation",
+            description="Run a bundle on hidden tasks in simulation; prints a line a family.",
+        )
     )
     cli_comparison.add_commands(commands)
     return parser
@@ -176,25 +180,24 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="adaptation trajectories at most (%(default)s)",
     )
-    parser.add_argument("--seed", type=natural, default=0, help="of fresh tasks (%(default)s)")
+    parser.add_argument("--seed", type=natural, help="of the random tasks (0)")
     parser.add_argument(
         "--workers",
         type=natural,
-        default=len(os.sched_getaffinity(0)),
-        help="processes; results do not depend on it (%(default)s)",
+        help="processes; results do not depend on it (the cores that there are)",
     )
     add_ray_option(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write one record a task")
     add_physics_option(parser)
 
 
-def _evaluate(options: argparse.Namespace) -> int:
-    import numpy as np
-
-    from damsel.bundle import Bundle
-
+def _check_evaluate(options: argparse.Namespace) -> None:
     if options.tasks and options.fresh:
         raise InvalidConfigError("--tasks and --fresh exclude one another")
+    if options.seed is not None and not options.fresh:
+        raise InvalidConfigError("--seed is for random tasks; allowed with --fresh N")
+    if options.workers is not None and options.ray:
+        raise InvalidConfigError("--workers and --ray exclude one another")
     if options.iterations < 1:
         raise InvalidConfigError(f"--iterations is {options.iterations}; allowed: from 1")
     if options.json and options.json.is_dir():
@@ -203,12 +206,20 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise InvalidConfigError(f"--json {options.json}: there is no folder {options.json.parent}")
     if options.json and not os.access(options.json.parent, os.W_OK):
         raise InvalidConfigError(f"--json {options.json}: {options.json.parent} is not writable")
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    from damsel.bundle import Bundle
+
+    _check_evaluate(options)
     families = Bundle.load(options.bundle).families
     arm = load_arm(options.physics) if options.physics else None
     if options.tasks:
         tasks = load_tasks(options.tasks)
     elif options.fresh:
-        rng = np.random.default_rng(options.seed)
+        rng = np.random.default_rng(options.seed or 0)
         tasks = [t for name in families for t in sample_tasks(name, options.fresh, rng)]
     else:
         tasks = validation_tasks()
@@ -217,7 +228,8 @@ def _evaluate(options: argparse.Namespace) -> int:
             raise InvalidConfigError(
                 f"{options.bundle} knows no {task.family}; allowed: tasks of {', '.join(families)}"
             )
-    workers = ray_workers(options) or options.workers
+    asked = len(os.sched_getaffinity(0)) if options.workers is None else options.workers
+    workers = ray_workers(options) or asked
     _evaluate_tasks(options.bundle, list(tasks), options.iterations, workers, options.json, arm)
     return 0
 

@@ -134,15 +134,17 @@ def run_compare(options: argparse.Namespace, command: str) -> int:
             raise InvalidConfigError("--bundle is for --method damsel")
         _check_seed(options.bundle, cfg.seed)
     check_writable(options.output, "--output")
-    if not options.force:
-        tables = {
-            table_name(task_set, method, cfg.seed, world): method
-            for method in methods
-            for world in worlds
-        }
-        recorded = recorded_commands(options.output)
+    tables = {
+        table_name(task_set, method, cfg.seed, world): method
+        for method in methods
+        for world in worlds
+    }
+    recorded = recorded_commands(options.output)
+    if options.force:
+        recorded = {made: by for made, by in recorded.items() if made not in tables}
+    else:
         _check_recorded(options.output, tables, recorded)
-        _check_alike(options, tables, recorded)
+    _check_alike(options, tables, recorded)
     wanted = Comparison(
         methods=methods,
         task_set=task_set,
@@ -225,10 +227,11 @@ def _check_alike(
             before = _recorded_options(command)
             for name in compared:
                 if before.get(name) != getattr(options, name):
+                    or_else = ", or replace it with --force" if made in tables else ""
                     raise InvalidConfigError(
                         f"{options.output / made} was made with another "
                         f"--{name.replace('_', '-')} (`{command}`); "
-                        "name another folder with --output, or replace it with --force"
+                        f"name another folder with --output{or_else}"
                     )
 
 

@@ -27,7 +27,12 @@ _PEARL = "pearl."
 
 def add_commands(commands: Any) -> None:
     """Add the commands to the subparsers of `damsel-train`."""
-    gmps = commands.add_parser("gmps", help="meta-training without structure in the latent")
+    gmps = commands.add_parser(
+        "gmps",
+        help="meta-training without structure in the latent",
+        description="Meta-train the GMPS variant: DAMSEL without structure in its latent, on the "
+        "experts and data of the run.",
+    )
     add_run_options(gmps)
     add_physics_option(gmps)
     pearl = commands.add_parser(
@@ -48,7 +53,11 @@ def add_commands(commands: Any) -> None:
             "a trajectory. DAMSEL takes a bundle; the others come from the run's folder.",
         )
     )
-    figures = commands.add_parser("figures", help="figures and tables from the CSV tables")
+    figures = commands.add_parser(
+        "figures",
+        help="figures and tables from the CSV tables",
+        description="Draw the figures, and write them and their tables into a page.",
+    )
     figures.add_argument(
         "--results", type=Path, default=_RESULTS, metavar="DIR", help="CSV tables (%(default)s)"
     )
@@ -93,7 +102,14 @@ def add_commands(commands: Any) -> None:
         metavar="FILE",
         help="page whose marked parts are written anew (%(default)s)",
     )
-    _add_dataset(commands.add_parser("dataset", help="expert roll-outs as a Minari data set"))
+    _add_dataset(
+        commands.add_parser(
+            "dataset",
+            help="expert roll-outs as a Minari data set",
+            description="Export the expert roll-outs of a run as a Minari data set, or say what a "
+            "data set holds.",
+        )
+    )
 
 
 def _add_dataset(parser: argparse.ArgumentParser) -> None:

@@ -63,8 +63,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", choices=PRESET_NAMES, default="quick", help="configuration (%(default)s)"
     )
-    parser.add_argument("--run", type=Path, metavar="DIR", help="folder (runs/PRESET); resumed")
-    parser.add_argument("--seed", type=seed_number, default=0, help="of every stage (%(default)s)")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="its folder (runs/PRESET)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the run (%(default)s)")
     parser.add_argument(
         "--set",
         action="append",

@@ -54,7 +54,7 @@ def recorded_origins(output: Path) -> list[dict[str, str]]:
     Raises:
         InvalidDatasetError: the record is damaged.
     """
-    return _lines(output / _FILE)
+    return [row for row in _lines(output / _FILE) if (output / row["table"]).exists()]
 
 
 def note_origin(
@@ -83,7 +83,7 @@ def note_origin(
         command,
         str(Bundle.load(own).provenance["commit"]) if own else folder.commit,
         _hardware(),
-        "" if own else str(_environment_steps(method, cfg, folder)),
+        "" if own else _known_steps(method, cfg, folder),
         "" if own else _training_seconds(method, cfg, folder),
         f"{seconds:.0f}",
     )
@@ -137,6 +137,14 @@ def _training_seconds(method: str, cfg: RunCfg, folder: RunFolder) -> str:
     stages = [s for s in _TRAINED_BY.get(method, ()) if distilled or s != "distillation"]
     seconds = sum(spent.get(stage, nan) for stage in stages)
     return f"{seconds:.0f}" if stages and isfinite(seconds) else ""
+
+
+def _known_steps(method: str, cfg: RunCfg, folder: RunFolder) -> str:
+    """`_environment_steps`; nothing where experts have lost the record of theirs."""
+    try:
+        return str(_environment_steps(method, cfg, folder))
+    except InvalidDatasetError:
+        return ""
 
 
 def _environment_steps(method: str, cfg: RunCfg, folder: RunFolder) -> int:

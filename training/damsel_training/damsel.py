@@ -1,5 +1,8 @@
 """DAMSEL meta-training: Algorithm 1 of the paper, from line 3 on, top to bottom.
 
+An iteration trains first and collects then, as the experts' data are there to begin with; what the
+last one collects is measured only.
+
 Losses are positive squared errors; the minus signs printed before L^BC and L^model are typos.
 What goes beyond the paper, and why, is in docs/decisions.md: experts label the states that the
 policy itself visits (DAgger); trajectories are seen in hindsight as those of other goals; an empty
@@ -123,7 +126,7 @@ class MetaLearner:
         """Run the current policy on every task: the probe first, then under inferred latents.
 
         Returns:
-            Mean final distance to the tasks' own goals by family under each inferred latent, and
+            Mean final distance to the goals pursued by family under each inferred latent, and
             the median of the peak contact force under the last.
         """
         cfg = self.cfg

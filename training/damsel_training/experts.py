@@ -159,17 +159,19 @@ class _Training(BaseCallback):
 
     @property
     def best(self) -> ExpertScore:
-        """The score of the best policy so far."""
-        return max(map(_score, self._history), key=lambda s: s.merit, default=ExpertScore.none())
+        """The score of the best policy so far, the latest of several that are as good."""
+        scores = map(_score, reversed(self._history))
+        return max(scores, key=lambda score: score.merit, default=ExpertScore.none())
 
     def next_end(self) -> int:
         """The step at which learning ends, or is looked at again; that of now if it has ended."""
         cfg, steps = self._cfg, self._state.steps
         if steps < cfg.steps:
             return cfg.steps
-        if self.best.disturbed_success >= cfg.enough or steps >= cfg.steps + cfg.extra_steps:
+        most = cfg.steps + cfg.extra_steps
+        if self.best.disturbed_success >= cfg.enough or steps >= most:
             return steps
-        return (steps // cfg.evaluation_period + 1) * cfg.evaluation_period
+        return min((steps // cfg.evaluation_period + 1) * cfg.evaluation_period, most)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the training depends on."""

@@ -145,7 +145,7 @@ PRESETS: dict[str, RunCfg] = {
         collect=CollectCfg(rollouts=2),
         damsel=DamselCfg(iterations=2, training_steps=20, collect_rounds=2, kept_states=6),
     ),
-    # Under half an hour on two cores.
+    # Half an hour on two cores, somewhat more where the push expert takes more steps.
     "quick": RunCfg(
         "quick",
         # Noise makes hooks gentle, and pushes such that a policy which sees less can follow.

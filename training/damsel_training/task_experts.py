@@ -95,7 +95,7 @@ def task_expert_jobs(
     jobs = {}
     for group in range(groups):
         own = tuple(tasks[group::groups])
-        # Streams of random numbers that no other group has, nor any of another seed.
+        # Streams of random numbers that no other group of the family has, nor any of another seed.
         (drawn,) = np.random.SeedSequence([seed, group]).generate_state(1)
         jobs[f"{family}-{group}"] = TaskExpertJob(own, cfg, folder / str(group), int(drawn))
     return jobs

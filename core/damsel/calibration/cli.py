@@ -42,6 +42,8 @@ def fit_file(argv: Sequence[str]) -> int:
         DamselError: If anything is not allowed, or the pairs do not agree.
     """
     given = _parser().parse_args(argv)
+    if given.output and not given.frame:
+        raise InvalidConfigError("--output needs --frame: whose poses the calibration is for")
     fit = fit_camera_to_base(*_read_pairs(Path(given.pairs)))
     print(_report(fit))
     if fit.is_flat:
@@ -75,9 +77,17 @@ def _parser() -> OneLineParser:
     parser.add_argument(
         "pairs", help="YAML list of {camera: [x, y, z], base: [x, y, z]}, metres, four or more"
     )
-    parser.add_argument("--frame", default="camera", help="frame_id of the camera's poses")
     parser.add_argument(
-        "--output", default="", metavar="FILE", help="calibration to write the camera into"
+        "--frame",
+        default="",
+        help="frame_id of the camera's poses, as damsel-record-pairs says it; with --output",
+    )
+    parser.add_argument(
+        "--output",
+        default="",
+        metavar="FILE",
+        help="calibration to write the camera into, beside those that are in it; without it the "
+        "fit is printed only",
     )
     parser.add_argument(
         "--limit-mm", type=float, default=5.0, help="largest residual that is accepted (default 5)"

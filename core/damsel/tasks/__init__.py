@@ -8,8 +8,6 @@ from damsel.tasks.reward import (
     distance,
     goal_reward,
     is_solved,
-    is_solved_at_rest,
-    rest_distance,
     reward,
 )
 from damsel.tasks.sets import training_tasks, validation_tasks
@@ -21,10 +19,8 @@ __all__ = [
     "distance",
     "goal_reward",
     "is_solved",
-    "is_solved_at_rest",
     "load_tasks",
     "parse_goal",
-    "rest_distance",
     "reward",
     "sample_tasks",
     "save_tasks",

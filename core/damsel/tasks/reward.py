@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from damsel.families import Family, family
 from damsel.tasks.task import Task
 
-__all__ = ["distance", "goal_reward", "is_solved", "is_solved_at_rest", "rest_distance", "reward"]
+__all__ = ["distance", "goal_reward", "is_solved", "reward"]
 
 
 def distance(observation: NDArray[np.float64], task: Task) -> NDArray[np.float64]:
@@ -67,11 +67,6 @@ def goal_reward(
     return np.where(moved <= its_family.rest_tolerance, 0.0, progress)
 
 
-def rest_distance(task: Task) -> float:
-    """Return the distance of the untouched object to the goal, in the family's unit."""
-    return float(np.linalg.norm(task.goal))
-
-
 @overload
 def is_solved(distance: float, task: Task, *, strict: bool = False) -> bool: ...
 @overload
@@ -95,8 +90,3 @@ def is_solved(
     threshold = its_family.strict_threshold if strict else its_family.success_threshold
     solved = np.asarray(distance) <= threshold
     return bool(solved) if solved.ndim == 0 else solved
-
-
-def is_solved_at_rest(task: Task, *, strict: bool = False) -> bool:
-    """Return whether doing nothing solves the task; such tasks are reported apart."""
-    return is_solved(rest_distance(task), task, strict=strict)

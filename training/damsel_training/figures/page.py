@@ -1,4 +1,7 @@
-"""The results page: what stands between markers is written anew, the rest is left alone."""
+"""The results page: what stands between markers is written anew, the rest is left alone.
+
+What there are no tables of any more is taken out.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from damsel_training.comparison_record import recorded_origins
 __all__ = ["new_page", "provenance_table", "update_page"]
 
 _SEED = re.compile(r"(-seed\d+)")
-_MARKED = re.compile(r"<!-- begin ([\w-]+) -->\n.*?<!-- end \1 -->", re.DOTALL)
+_MARKED = re.compile(r"<!-- begin ([\w-]+) -->\n.*?<!-- end \1 -->\n?", re.DOTALL)
 
 
 def new_page(title: str, maker: str, page: Path, tables: Path) -> str:
@@ -35,7 +38,7 @@ def new_page(title: str, maker: str, page: Path, tables: Path) -> str:
 
 
 def update_page(page: Path, sections: Mapping[str, str], beginning: str) -> None:
-    """Write sections between their markers; a section without markers goes to the end.
+    """Write sections between their markers, all that is marked; one without goes to the end.
 
     Args:
         page: the file, made if it is not there.
@@ -51,14 +54,8 @@ def update_page(page: Path, sections: Mapping[str, str], beginning: str) -> None
         open_ones = set(re.findall(r"<!-- begin ([\w-]+) -->", text)) - found
         if open_ones:
             raise InvalidConfigError(f"{page}: marker {min(open_ones)} is not closed")
-        text = _MARKED.sub(
-            lambda match: (
-                _marked(match.group(1), sections[match.group(1)])
-                if match.group(1) in sections
-                else match.group(0)
-            ),
-            text,
-        )
+        text = _MARKED.sub(lambda match: _section(match.group(1), sections), text)
+        text = re.sub(r"\n{3,}", "\n\n", text)
         for name in sections:
             if name not in found:
                 text = f"{text.rstrip()}\n\n{_marked(name, sections[name])}\n"
@@ -91,6 +88,10 @@ def provenance_table(results: Path) -> str:
         )
     commands = "\n".join(dict.fromkeys(row["command"] for row in rows))
     return "\n".join(lines) + f"\n\n```sh\n{commands}\n```"
+
+
+def _section(name: str, sections: Mapping[str, str]) -> str:
+    return f"{_marked(name, sections[name])}\n" if name in sections else ""
 
 
 def _marked(name: str, content: str) -> str:

@@ -63,7 +63,7 @@ class Attendant:
         """
         person = self._person
         if not (person.present and self._agreed(poll)):
-            person.tell("waiting for the arm to be enabled: call service robot/enable")
+            person.tell("waiting for the arm to be enabled: call service /damsel/robot/enable")
             while not self._arm_is_well:
                 poll()
             return

@@ -10,6 +10,8 @@ from typing import Protocol, TextIO
 
 __all__ = ["Person", "StandIn", "TerminalPerson"]
 
+_CONFIRM = "/damsel/robot/confirm_reset"
+
 
 class Person(Protocol):
     """Somebody who can be asked to do something and says when it is done. Nothing here waits."""
@@ -60,7 +62,7 @@ class TerminalPerson:
         while self._typed():
             self._read()
         self._begun = b""
-        how = "press Enter" if self._present else "no terminal here: call the robot node's service"
+        how = "press Enter" if self._present else f"no terminal here: call service {_CONFIRM}"
         self.tell(f"{text} [{how}]")
 
     def tell(self, text: str) -> None:
@@ -96,7 +98,7 @@ class TerminalPerson:
             typed = b""
         if not typed:
             self._present = False
-            self.tell("the terminal has ended: call the robot node's services instead")
+            self.tell(f"the terminal has ended: call service {_CONFIRM} instead")
             return None
         lines, enter, begun = (self._begun + typed).rpartition(b"\n")
         self._begun = begun

@@ -75,7 +75,7 @@ _BEAT_PERIOD_S = 0.05
 _DIAGNOSTICS_PERIOD_S = 1.0
 _LATE_TICK = 1.2  # periods
 _NOT_ENABLED = (
-    "nobody has enabled the arm since the robot node connected: call service robot/enable"
+    "nobody has enabled the arm since the robot node connected: call service /damsel/robot/enable"
 )
 
 

@@ -26,7 +26,7 @@ __all__ = [
     "RobotDescription",
 ]
 
-TO_ENABLE = "make it safe, then call service robot/enable"
+TO_ENABLE = "make it safe, then start again, or call service /damsel/robot/enable"
 """What a person does about an arm that must not move."""
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import stat
+import struct
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import zmq
+from zmq.utils import z85
 
 from damsel_intera.command_line import OneLineParser
 from damsel_intera.errors import InteraError, KeyFileError
@@ -24,6 +26,7 @@ __all__ = ["CLIENT_KEY", "SERVER_KEY", "Key", "load_key", "write_keys"]
 SERVER_KEY = "server.key"
 CLIENT_KEY = "client.key"
 _KEY_CHARACTERS = 40  # a CURVE key in Z85
+_KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,18 @@ def load_key(path: Path, role: str) -> Key:
     key = Key(*(content[field] for field in fields))
     if key.role != role:
         raise KeyFileError(f"{path} is the key of the {key.role!r}; allowed here: {role!r}")
-    if any(len(part) != _KEY_CHARACTERS for part in (key.secret, key.public, key.other)):
-        raise KeyFileError(f"{path} is damaged; allowed: keys of {_KEY_CHARACTERS} characters")
+    if not all(map(_is_key, (key.secret, key.public, key.other))):
+        raise KeyFileError(f"{path} is damaged; allowed: what `damsel_intera.keys` writes")
     return key
+
+
+def _is_key(text: str) -> bool:
+    if len(text) != _KEY_CHARACTERS:
+        return False
+    try:
+        return len(z85.decode(text.encode("ascii", "replace"))) == _KEY_BYTES
+    except (KeyError, ValueError, struct.error):
+        return False
 
 
 def main(arguments: list[str] | None = None) -> int:

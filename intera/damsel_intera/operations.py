@@ -133,10 +133,10 @@ class Operations:
             return
         if self._enabling is not None:
             raise RefusedError("an enable is under way; allowed: one at a time")
-        self._enabling = _Enabling(self._stops, now_s)
+        self._enabling = begun = _Enabling(self._stops, now_s)
         # Whatever was asked for before this must not be there when the motors come on.
         self._supervisor.hold(HoldReason.DISABLED, now_s)
-        self._run(envelope, request, self._robot.enable)
+        self._run(envelope, request, lambda: self._robot.enable(lambda: self._stops != begun.stops))
 
     def _run(
         self, envelope: Envelope | None, request: OperatorRequest, call: Callable[[], None]
@@ -159,9 +159,19 @@ class Operations:
         return self._reply(Operation.HELLO, "hello")
 
     def _claim(self, _header: Header, request: OperatorRequest, now_s: float) -> OperatorReply:
+        self._ready_robot()
         lease = self._supervisor.claim(request.name, now_s)
         self._log.note(f"{request.name!r} has control")
         return self._reply(Operation.CLAIM, "you have control", lease_number=lease.number)
+
+    def _ready_robot(self) -> None:
+        """Set what another program may have changed since the server was started."""
+        cfg = self._supervisor.cfg
+        try:
+            self._robot.set_command_timeout(cfg.command_timeout_s)
+            self._robot.set_speed_ratio(cfg.follow_speed_ratio)
+        except InteraError as error:
+            raise RefusedError(str(error)) from None
 
     def _release(self, header: Header, _request: OperatorRequest, now_s: float) -> OperatorReply:
         self._supervisor.release(header.lease, now_s)

@@ -77,8 +77,11 @@ class RobotPort(Protocol):
     def set_command_timeout(self, timeout_s: float) -> None:
         """After so long without a command the robot itself leaves velocity and torque mode."""
 
-    def enable(self) -> None:
-        """Reset a stopped robot and switch its motors on; may take ten seconds.
+    def enable(self, cancelled: Callable[[], bool]) -> None:
+        """Reset a stopped robot and switch its motors on; may take fifteen seconds.
+
+        Args:
+            cancelled: Whether somebody has asked for a stop since, which ends it.
 
         Raises:
             RobotPortError: If it does not come to that, e.g. with the e-stop pressed, or if the

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Iterator, Tuple
 
 from damsel_intera import ros1
 from damsel_intera.errors import RobotPortError
@@ -24,6 +25,7 @@ __all__ = [
     "software_version",
     "start_node",
     "switch_on",
+    "telling",
     "wait_until",
 ]
 
@@ -112,22 +114,26 @@ def switch_on(
     state: Callable[[], RobotState | None],
     ask_reset: Callable[[], None],
     ask_enable: Callable[[], None],
+    cancelled: Callable[[], bool],
 ) -> None:
-    """Reset a stopped robot and switch its motors on, unless somebody presses the e-stop.
+    """Reset a stopped robot and switch its motors on, unless somebody stops it.
 
-    Both are asked for again and again. Whoever presses the button meanwhile ends that for good:
-    turning it free switches nothing on.
+    Both are asked for again and again. Whoever presses the e-stop meanwhile ends that for good:
+    turning it free switches nothing on. So does a stop that is asked for.
 
     Args:
         state: the newest state of the robot.
         ask_reset: asks the robot to leave the stopped state.
         ask_enable: asks it to switch its motors on.
+        cancelled: whether somebody has asked for a stop meanwhile.
 
     Raises:
         RobotPortError: If it does not come to that, e.g. with the e-stop pressed.
     """
 
     def undisturbed() -> RobotState:
+        if cancelled():
+            raise RobotPortError("stopped meanwhile; allowed: enable again")
         now = state()
         if now is None or time.monotonic() - now.assembly_received_s > _STATE_FRESH_S:
             raise RobotPortError("the robot sends no state; allowed: a robot that does")
@@ -160,6 +166,19 @@ class CollisionMemory:
     def recent(self) -> bool:
         """Whether it said so within the last fifth of a second."""
         return time.monotonic() - self._felt_s < _COLLISION_S
+
+
+@contextlib.contextmanager
+def telling(rospy: Any, what: str) -> Iterator[None]:
+    """Publish within this to have ROS 1's refusal, as after its end, in words.
+
+    Raises:
+        RobotPortError: If ROS 1 has shut down under us.
+    """
+    try:
+        yield
+    except rospy.ROSException as error:
+        raise RobotPortError(f"cannot {what}: {error}") from None
 
 
 def check_listener(command: Any) -> None:

@@ -21,6 +21,7 @@ from damsel_intera.ros_node import (
     software_version,
     start_node,
     switch_on,
+    telling,
     wait_until,
 )
 from damsel_intera.wire import JOINT_NAMES
@@ -179,30 +180,36 @@ class SdkRobot:
             RobotPortError: If the robot does not listen, or ROS 1 has shut down under us.
         """
         check_listener(self._command)
-        try:
+        with telling(self._rospy, "command the joints"):
             self._limb.set_joint_positions(dict(zip(JOINT_NAMES, joint_positions)))
-        except self._rospy.ROSException as error:
-            raise RobotPortError(f"cannot command the joints: {error}") from None
 
     def set_speed_ratio(self, ratio: float) -> None:
         """Limit the joints' speed in position mode to a part of their limits, (0, 1]."""
-        self._limb.set_joint_position_speed(ratio)
+        with telling(self._rospy, "limit the joints' speed"):
+            self._limb.set_joint_position_speed(ratio)
 
     def set_command_timeout(self, timeout_s: float) -> None:
         """Set after what time without commands the robot leaves velocity and torque mode."""
-        self._limb.set_command_timeout(timeout_s)
+        with telling(self._rospy, "set the command timeout"):
+            self._limb.set_command_timeout(timeout_s)
 
-    def enable(self) -> None:
-        """Reset a stopped robot and switch its motors on; may take ten seconds.
+    def enable(self, cancelled: Callable[[], bool]) -> None:
+        """Reset a stopped robot and switch its motors on; may take fifteen seconds.
+
+        Args:
+            cancelled: Whether somebody has asked for a stop since, which ends it.
 
         Raises:
             RobotPortError: If it does not come to that, e.g. with the e-stop pressed, or if the
                 robot does not listen to commands.
         """
         with self._lock:
-            # Not by the SDK, which would reset the robot even after a press of the e-stop.
-            switch_on(self.state, self._reset.publish, lambda: self._enable.publish(True))
+            # Before the motors are on: nobody expects them to be after a failure.
             await_listener(self._command)
+            # Not by the SDK, which would reset the robot even after a press of the e-stop.
+            switch_on(
+                self.state, self._reset.publish, lambda: self._enable.publish(True), cancelled
+            )
 
     def stop(self) -> None:
         """Switch the motors off as the e-stop would.

@@ -6,7 +6,6 @@ import threading
 import time
 from typing import Any, Callable, Sequence
 
-from damsel_intera.errors import RobotPortError
 from damsel_intera.messages import message_class
 from damsel_intera.reasons import EndpointFrame
 from damsel_intera.robot import RobotState
@@ -22,6 +21,7 @@ from damsel_intera.ros_node import (
     software_version,
     start_node,
     switch_on,
+    telling,
     wait_until,
 )
 from damsel_intera.wire import JOINT_NAMES
@@ -150,29 +150,35 @@ class TopicRobot:
             position=list(joint_positions),
         )
         message.header.stamp = self._rospy.Time.now()
-        try:
+        with telling(self._rospy, "command the joints"):
             self._command.publish(message)
-        except self._rospy.ROSException as error:
-            raise RobotPortError(f"cannot command the joints: {error}") from None
 
     def set_speed_ratio(self, ratio: float) -> None:
         """Limit the joints' speed in position mode to a part of their limits, (0, 1]."""
-        self._speed.publish(ratio)
+        with telling(self._rospy, "limit the joints' speed"):
+            self._speed.publish(ratio)
 
     def set_command_timeout(self, timeout_s: float) -> None:
         """Set after what time without commands the robot leaves velocity and torque mode."""
-        self._timeout.publish(timeout_s)
+        with telling(self._rospy, "set the command timeout"):
+            self._timeout.publish(timeout_s)
 
-    def enable(self) -> None:
-        """Reset a stopped robot and switch its motors on; may take ten seconds.
+    def enable(self, cancelled: Callable[[], bool]) -> None:
+        """Reset a stopped robot and switch its motors on; may take fifteen seconds.
+
+        Args:
+            cancelled: Whether somebody has asked for a stop since, which ends it.
 
         Raises:
             RobotPortError: If it does not come to that, e.g. with the e-stop pressed, or if the
                 robot does not listen to commands.
         """
         with self._lock:
-            switch_on(self.state, self._reset.publish, lambda: self._enable.publish(True))
+            # Before the motors are on: nobody expects them to be after a failure.
             await_listener(self._command)
+            switch_on(
+                self.state, self._reset.publish, lambda: self._enable.publish(True), cancelled
+            )
 
     def stop(self) -> None:
         """Switch the motors off as the e-stop would.

@@ -77,12 +77,12 @@ class FakeRobot:
             self.now = replace(self.now, joint_positions=tuple(joint_positions))
 
     def set_speed_ratio(self, ratio: float) -> None:
-        pass
+        self.speed_ratio = ratio
 
     def set_command_timeout(self, timeout_s: float) -> None:
         self.timeout_s = timeout_s
 
-    def enable(self) -> None:
+    def enable(self, cancelled: Callable[[], bool]) -> None:
         self.enables += 1
         if not self.can_enable:
             raise RobotPortError("the e-stop is pressed; allowed: release it, then enable")

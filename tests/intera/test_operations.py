@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from damsel_intera.client import Client
-from damsel_intera.errors import NoAnswerError, RefusedError
+from damsel_intera.errors import NoAnswerError, RefusedError, RobotPortError
 from damsel_intera.reasons import HoldReason, Operation
+from damsel_intera.settings import ServerCfg
 from tests.intera.doubles import FakeRobot, connected, follow, served, wait_for, wait_for_hold
 
 
@@ -87,9 +89,9 @@ def test_anybody_may_make_it_hold() -> None:
 
 def test_a_stop_is_answered_while_an_enable_is_under_way() -> None:
     class SlowRobot(FakeRobot):
-        def enable(self) -> None:
+        def enable(self, cancelled: Callable[[], bool]) -> None:
             time.sleep(1.0)
-            super().enable()
+            super().enable(cancelled)
 
     with served(SlowRobot()) as addresses, connected(addresses) as client:
         with pytest.raises(NoAnswerError):
@@ -103,9 +105,9 @@ def test_a_stop_is_answered_while_an_enable_is_under_way() -> None:
 
 def test_a_stop_during_an_enable_is_what_holds_in_the_end() -> None:
     class SlowRobot(FakeRobot):
-        def enable(self) -> None:
+        def enable(self, cancelled: Callable[[], bool]) -> None:
             time.sleep(0.3)
-            super().enable()
+            super().enable(cancelled)
 
     robot = SlowRobot()
     with served(robot) as addresses, connected(addresses) as client:
@@ -149,7 +151,7 @@ def test_a_request_that_was_long_under_way_does_nothing(operation: Operation) ->
 
 def test_while_motors_come_on_nobody_moves_the_arm() -> None:
     class SlowRobot(FakeRobot):
-        def enable(self) -> None:
+        def enable(self, cancelled: Callable[[], bool]) -> None:
             time.sleep(0.5)
 
     robot = SlowRobot()
@@ -163,3 +165,29 @@ def test_while_motors_come_on_nobody_moves_the_arm() -> None:
         held = robot.now.joint_positions
         follow(client, 0.2)
         assert robot.now.joint_positions == held
+
+
+def test_a_stop_is_told_to_an_enable_that_is_under_way() -> None:
+    class PatientRobot(FakeRobot):
+        def enable(self, cancelled: Callable[[], bool]) -> None:
+            while not cancelled():
+                time.sleep(0.01)
+            raise RobotPortError("stopped meanwhile; allowed: enable again")
+
+    with served(PatientRobot()) as addresses, connected(addresses) as client:
+        with pytest.raises(NoAnswerError):
+            client.enable(timeout_s=0.05)
+        client.stop()
+        state = wait_for(client, lambda state: state.stopped and not state.enabled)
+        assert state.hold_reason is HoldReason.OPERATOR_STOP
+
+
+def test_a_claim_sets_anew_what_other_programs_may_have_changed() -> None:
+    robot = FakeRobot()
+    with served(robot) as addresses, connected(addresses) as client:
+        robot.timeout_s = robot.speed_ratio = 0.123
+        client.claim()
+        assert (robot.timeout_s, robot.speed_ratio) == (
+            ServerCfg().command_timeout_s,
+            ServerCfg().follow_speed_ratio,
+        )

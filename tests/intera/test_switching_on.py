@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 
@@ -25,6 +26,7 @@ class Robot:
         self._silent = silent
         self._began_s = time.monotonic()
         self._resets_s: list[float] = []
+        self.cancelled = False
 
     def state(self) -> RobotState:
         now_s = time.monotonic()
@@ -59,7 +61,7 @@ class Robot:
         self.assembly.enable(True, time.monotonic())
 
     def switch_on(self) -> None:
-        switch_on(self.state, self.reset, self.enable)
+        switch_on(self.state, self.reset, self.enable, lambda: self.cancelled)
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -88,4 +90,15 @@ def test_a_robot_that_has_gone_silent_is_not_switched_on() -> None:
     robot = Robot({}, silent=True)
     with pytest.raises(RobotPortError, match="the robot sends no state"):
         robot.switch_on()
+    assert not robot.assembly.enabled
+
+
+@pytest.mark.parametrize("after_s", [0.0, RESETTING_S / 2])
+def test_a_stop_that_is_asked_for_meanwhile_ends_it(after_s: float) -> None:
+    robot = Robot({0.0: Assembly.stop})
+    stop = threading.Timer(after_s, setattr, (robot, "cancelled", True))
+    stop.start()
+    with pytest.raises(RobotPortError, match="stopped meanwhile; allowed: enable again"):
+        robot.switch_on()
+    stop.join()
     assert not robot.assembly.enabled

@@ -120,6 +120,7 @@ def test_an_answer_that_is_lost_has_the_person_asked_again(
         played.operator, StandIn(lambda: asked.append(time.monotonic()), said.append)
     )
     played.until(attendant._confirm.service_is_ready)
+    first = attendant._confirm
     lost = attendant._confirm.call_async(Trigger.Request())
     played.until(lost.done)
     answers = [type(lost)()]
@@ -138,3 +139,5 @@ def test_an_answer_that_is_lost_has_the_person_asked_again(
     played.until(confirmed)
     assert len(asked) == 2
     assert "no answer from robot/confirm_reset within 0.5 s" in said
+    # What did not leave in that time never will: it went with its client.
+    assert attendant._confirm is not first

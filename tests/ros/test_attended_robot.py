@@ -175,7 +175,9 @@ def test_an_arm_that_is_not_enabled_refuses_the_run_and_says_so(
 ) -> None:
     team.server.hold(HoldReason.DISABLED, enabled=False)
     watcher.wait_until(lambda: watcher.health("robot") == "the robot is not enabled", 3.0)
-    with pytest.raises(RobotError, match=r"the robot is not enabled; make it safe, then call"):
+    with pytest.raises(
+        RobotError, match=r"the robot is not enabled; make it safe, then start again"
+    ):
         team.operator.adapt(1, lambda *_: None)
 
 

@@ -165,6 +165,25 @@ def test_a_hold_that_the_robot_node_does_not_answer_is_not_claimed(
     assert operator.stop()
 
 
+def test_an_adapt_node_that_hangs_is_not_waited_for(
+    start: Start, operator: Operator, watcher: Watcher
+) -> None:
+    nodes = start(mode="realtime")
+    operator.wait_for_nodes(START_TIMEOUT_S)
+    operator.set_task(TASK)
+
+    def freeze_and_give_up() -> None:
+        nodes["adapt"].signal(signal.SIGSTOP)
+        give_up()
+
+    with pytest.raises(GivenUpError):
+        operator.adapt(4, once(freeze_and_give_up))
+    operator.stop()
+    # Before the robot node would have held by itself, half a second after the last command.
+    asked = "holding: somebody asked the robot node to hold"
+    watcher.wait_until(lambda: watcher.health("robot") == asked, 3.0)
+
+
 def test_an_adapt_node_of_another_robot_is_no_heartbeat(
     start: Start, operator: Operator, watcher: Watcher
 ) -> None:

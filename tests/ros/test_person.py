@@ -40,6 +40,20 @@ def test_enter_agrees_once(terminal: tuple[int, TextIO]) -> None:
     assert not person.has_agreed()
 
 
+def test_an_enter_too_many_answers_no_later_question(terminal: tuple[int, TextIO]) -> None:
+    keys, stdin = terminal
+    person = TerminalPerson(lambda _: None, stdin)
+    person.ask("the objects go back")
+    press(keys)
+    assert person.has_agreed()
+    press(keys)
+    assert not person.has_agreed()
+    person.ask("the objects go back")
+    assert not person.has_agreed()
+    press(keys)
+    assert person.has_agreed()
+
+
 def test_what_was_typed_before_the_question_is_no_answer(terminal: tuple[int, TextIO]) -> None:
     keys, stdin = terminal
     person = TerminalPerson(lambda _: None, stdin)

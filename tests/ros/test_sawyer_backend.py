@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -218,7 +219,7 @@ def test_a_fault_holds_the_arm_names_its_cause_and_does_not_go_away_by_itself(
     count = len(server.targets)
     with pytest.raises(RobotError, match=says):
         robot.step(lift)
-    with pytest.raises(RobotError, match=re.compile(f"{says}.*; make it safe, then call")):
+    with pytest.raises(RobotError, match=re.compile(f"{says}.*; make it safe, then start again")):
         robot.reset()
     time.sleep(0.2)
     assert len(server.targets) == count
@@ -261,6 +262,49 @@ def test_after_a_fault_only_enabling_makes_the_arm_move_again(
     assert robot.fault == ""
     reset(robot)
     robot.observe()
+
+
+def test_an_enable_that_is_interrupted_is_not_said_to_have_worked(
+    robot: SawyerBackend, server: InteraDouble
+) -> None:
+    asked = threading.Event()
+
+    def take_your_time(operation: Operation) -> None:
+        if operation is Operation.ENABLE:
+            asked.set()
+            time.sleep(0.3)
+
+    server.on_request = take_your_time
+    robot.enable()
+    assert asked.wait(2.0)
+    robot.hold()
+    assert robot.pending_enable() == "the robot is being enabled"
+    with pytest.raises(RobotError, match="interrupted; allowed: enable again"):
+        until(lambda: not robot.pending_enable())
+    server.on_request = lambda _: None
+    enable(robot)
+
+
+def test_the_way_back_ends_when_whoever_could_stop_it_hangs(
+    robot: SawyerBackend, server: InteraDouble
+) -> None:
+    away = HOME_JOINT_POSITIONS + np.array([0.3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    server.change(joint_positions=tuple(away.tolist()))
+    robot.beat()
+    robot.reset()
+
+    def on_the_way() -> bool:
+        robot.beat()
+        robot.pending_reset()
+        return len(server.targets) > 20
+
+    until(on_the_way)
+    time.sleep(1.5)  # no beat
+    count = len(server.targets)
+    time.sleep(0.2)
+    assert len(server.targets) == count
+    with pytest.raises(RobotError, match="the robot node stood still for"):
+        robot.pending_reset()
 
 
 def test_a_server_that_was_started_anew_is_greeted_when_the_arm_is_enabled(

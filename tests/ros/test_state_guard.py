@@ -67,6 +67,15 @@ def test_a_gap_followed_by_a_catching_up_is_no_jump_of_the_clock() -> None:
     assert late.stream_problem(100.72) == ""
 
 
+def test_after_a_long_gap_an_old_state_is_old_and_a_new_one_no_jump_of_the_clock() -> None:
+    late = guard()
+    late.take(RESTING, header(2, 102.0), 134.0)  # read by a process that stood still
+    assert late.age_s(134.0) == pytest.approx(32.0 + RESTING.robot_age_s)
+    assert "states arrive late" in late.stream_problem(134.0)
+    late.take(RESTING, header(3, 134.01), 134.01)
+    assert late.stream_problem(134.01) == ""
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [

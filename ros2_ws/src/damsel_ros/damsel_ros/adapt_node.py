@@ -216,6 +216,10 @@ class AdaptNode(Node):
             return
         if self._ending is not None and now_s > self._ending_deadline_s:
             self._holds = self._holds and not self._awaits_reset
+            if self._awaits_reset:
+                # A request that has not left yet goes with its client, and begins nothing later.
+                self.destroy_client(self._reset)
+                self._reset = self.create_client(Reset, "reset")
             self._finish()
         self._perform(self._run.tick(now_s, self._missing_peers(), self._surplus()))
 

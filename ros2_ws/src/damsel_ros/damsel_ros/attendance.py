@@ -74,6 +74,11 @@ class Attendance:
             )
         steady_timer(node, _POLL_PERIOD_S, self._on_poll)
 
+    @property
+    def enabling(self) -> bool:
+        """Whether the arm is being enabled."""
+        return self._enabling is not None
+
     async def _on_enable(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._enabling is not None:
             response.message = "the arm is being enabled already"

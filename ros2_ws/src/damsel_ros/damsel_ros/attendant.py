@@ -37,6 +37,7 @@ class Attendant:
             node: The operator's node, in the robot's namespace.
             person: Who is asked.
         """
+        self._node = node
         self._person = person
         self._enable = node.create_client(Trigger, "robot/enable")
         self._confirm = node.create_client(Trigger, "robot/confirm_reset")
@@ -104,9 +105,13 @@ class Attendant:
         if self._ask_at_s is not None and now_s >= self._ask_at_s:
             self._ask_at_s = None
             self._person.ask(self._prompt)
-        elif self._prompt and self._person.has_agreed():
-            self._answer = self._confirm.call_async(Trigger.Request())
-            self._answer_by_s = now_s + _ANSWER_S
+        elif self._prompt and self._ask_at_s is None and self._person.has_agreed():
+            if self._confirm.service_is_ready():
+                self._answer = self._confirm.call_async(Trigger.Request())
+                self._answer_by_s = now_s + _ANSWER_S
+            else:
+                self._person.tell("the robot node is not there to hear that")
+                self._ask_at_s = now_s + _ASK_AGAIN_S
 
     def _take_answer(self, answer: Future, now_s: float) -> None:
         """Tell the person what became of their word, and ask again if it counts for nothing."""
@@ -114,8 +119,10 @@ class Attendant:
         if answer.done():
             success, message = answer.result().success, str(answer.result().message)
         else:
-            # One that was lost must not leave every later question unasked.
-            self._confirm.remove_pending_request(answer)
+            # What the network has lost for so long must not arrive after all: hands may be there.
+            # A request that has not left goes with its client.
+            self._node.destroy_client(self._confirm)
+            self._confirm = self._node.create_client(Trigger, "robot/confirm_reset")
             success, message = False, f"no answer from robot/confirm_reset within {_ANSWER_S:g} s"
         self._person.tell(message)
         if not success and self._prompt:

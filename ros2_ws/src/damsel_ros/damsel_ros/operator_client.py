@@ -76,6 +76,7 @@ class Operator:
             check: Called at every poll; raises to end whatever the operator is waiting for.
         """
         self._check = check
+        self._on_progress: Callable[[TrajectoryRecord, bool], None] = _nothing
         self._node = Node("operator", namespace=namespace)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
@@ -210,10 +211,11 @@ class Operator:
         started_s = time.monotonic()
         self._forces_n.clear()
         self._trajectories.clear()
+        self._on_progress = on_progress
 
         def on_feedback(message: Any) -> None:
             self._trajectories.add(message.feedback.trajectory.trajectory)
-            on_progress(message.feedback.trajectory, message.feedback.finished)
+            self._on_progress(message.feedback.trajectory, message.feedback.finished)
 
         self.answers_for_arm = True
         self._goal_info.goal_id.uuid = list(uuid4().bytes)
@@ -249,7 +251,9 @@ class Operator:
         Returns:
             Whether somebody has confirmed that the arm holds and will go on to.
         """
-        self._check = _nothing
+        self._check = self._on_progress = _nothing  # what they raise must not keep the arm moving
+        # An adapt node that is dead or hangs is not waited for, unless the arm may be another's.
+        holding = self._ask_to_hold() if self._sent is None or _is_accepted(self._sent) else None
         open_goal = False
         try:
             if self._withdraw():
@@ -257,12 +261,19 @@ class Operator:
         except RobotTimeoutError:
             open_goal = True
         try:
-            if self.answers_for_arm and self._hold.service_is_ready():
-                holds = self._ask(self._hold, Trigger.Request(), "hold", 1.0).success
+            holding = holding or self._ask_to_hold()
+            if holding is not None:
+                holds = self._wait(holding, 1.0, "service hold").success
                 return bool(holds) and not open_goal
         except RobotTimeoutError:
             pass
         return False
+
+    def _ask_to_hold(self) -> Future | None:
+        """Ask the robot node itself, if it is there and this operator answers for the arm."""
+        if not (self.answers_for_arm and self._hold.service_is_ready()):
+            return None
+        return self._hold.call_async(Trigger.Request())
 
     def _withdraw(self) -> bool:
         """Cancel the goal, even one that is not accepted yet.
@@ -334,8 +345,14 @@ class Operator:
         self._executor.spin_once(timeout_sec=_POLL_S)
 
 
-def _nothing() -> None:
-    """Nothing to check any more: everything is being stopped."""
+def _nothing(*_: object) -> None:
+    """Nothing to check or to show any more: everything is being stopped."""
+
+
+def _is_accepted(sent: Future) -> bool:
+    """Whether a goal that was sent is known to be the one that runs."""
+    goal = sent.result() if sent.done() else None
+    return goal is not None and bool(goal.accepted)
 
 
 def _cancel_accepted(sent: Future) -> None:

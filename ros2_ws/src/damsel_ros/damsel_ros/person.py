@@ -48,6 +48,7 @@ class TerminalPerson:
         self._stdin: TextIO | None = sys.stdin if stdin is None else stdin
         self._tell = tell
         self._question = ""
+        self._asked = False
         self._begun = b""
         self._present = self._stdin is not None and self._stdin.isatty()
 
@@ -58,7 +59,7 @@ class TerminalPerson:
 
     def ask(self, text: str) -> None:
         """Write the question; what was typed before it does not count."""
-        self._question = text
+        self._question, self._asked = text, True
         while self._typed():
             self._read()
         self._begun = b""
@@ -71,7 +72,7 @@ class TerminalPerson:
 
     def has_agreed(self) -> bool:
         """Return whether Enter was pressed, and nothing else typed."""
-        if not self._typed():
+        if not self._asked or not self._typed():
             return False
         line = self._read()
         if line is None:
@@ -79,7 +80,9 @@ class TerminalPerson:
         if line.strip():
             self.tell("this is not taken for a yes; allowed: Enter alone, or Ctrl-C to end")
             self.ask(self._question)
-        return not line.strip()
+            return False
+        self._asked = False
+        return True
 
     def _typed(self) -> bool:
         if self._stdin is None or not self._present:

@@ -118,6 +118,7 @@ class RobotNode(OutspokenLifecycleNode):
         steady_timer(self, _DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
         self._joint_state_period_s = 1.0 / values["joint_state_rate_hz"]
         self._attended = self._robot if isinstance(self._robot, AttendedRobot) else None
+        self._attendance: Attendance | None = None
         # Motors that somebody has left on are no leave to move.
         self._enabled = self._attended is None
         if self._attended is not None:
@@ -235,6 +236,9 @@ class RobotNode(OutspokenLifecycleNode):
         if not self._enabled:
             fault = self._attended.fault if self._attended else ""
             response.message = f"{fault}; {TO_ENABLE}" if fault else _NOT_ENABLED
+            return response
+        if self._attendance is not None and self._attendance.enabling:
+            response.message = "the arm is being enabled; ask again when it is"
             return response
         self._end_reset("another reset was asked for")
         try:

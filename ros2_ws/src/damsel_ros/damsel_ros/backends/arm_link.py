@@ -85,6 +85,7 @@ class ArmLink:
         self._lock = threading.Lock()
         self._closing = False
         self._wish: Wish | None = None
+        self._obeyed: Wish | None = None
         self._wish_error = ""
         self._fault = ""
         self._letting_go: _LettingGo | None = None
@@ -116,12 +117,13 @@ class ArmLink:
 
     @property
     def busy(self) -> bool:
-        """Whether a wish is open or the arm moves on its own."""
+        """Whether a wish is open or being obeyed, or the arm moves on its own."""
         if not self._thread.is_alive():
             return False  # nobody is there to do it; see `fault`
         with self._lock:
             moving = self._motion.mode in (MotionMode.RETURNING, MotionMode.BRAKING)
-            return self._wish is not None or moving or self._letting_go is not None
+            open_wish = self._wish is not None or self._obeyed is not None
+            return open_wish or moving or self._letting_go is not None
 
     @property
     def mode(self) -> MotionMode:
@@ -224,6 +226,8 @@ class ArmLink:
                 targets = self._advance(time.monotonic())
                 self._note_tick(targets)
                 letting_go, wish = self._letting_go, self._wish
+                if targets is None and letting_go is None:
+                    self._obeyed = wish
             if targets is not None:
                 self._talk.send(targets)
                 self._clock.sent()
@@ -249,6 +253,10 @@ class ArmLink:
         if problem:
             self._fail(problem)
             return None
+        if motion.mode is MotionMode.RETURNING and (stood_still := self._standstill.problem()):
+            # Who would stop the arm is not heard now. Control steps end by themselves.
+            motion.brake()
+            self._wish_error = stood_still
         try:
             targets, ended = motion.tick(self._guard.joint_positions)
         except RobotError as error:
@@ -282,9 +290,12 @@ class ArmLink:
         except RobotError as cause:
             error = str(cause)
         with self._lock:
+            self._obeyed = None
             if self._wish is not wish:
                 # Somebody has changed their mind meanwhile, as by `brake`.
                 self._motion.brake()
+                if self._wish is None and wish is Wish.ENABLE:
+                    self._wish_error = error or "interrupted; allowed: enable again"
                 return
             self._wish, self._wish_error = None, error
             if wish is Wish.ENABLE and not error:

@@ -76,11 +76,15 @@ class StateGuard:
                 )
         self.state, self._header, self._arrival_s = state, header, now_s
         offset_s = now_s - header.monotonic_s
+        least_s = self._quickest[0][1] if self._quickest else offset_s
         while self._quickest and self._quickest[-1][1] >= offset_s:
             self._quickest.pop()
         self._quickest.append((now_s, offset_s))
         while self._quickest[0][0] < now_s - _WINDOW_S:
             self._quickest.popleft()
+        if elapsed_s > _WINDOW_S:
+            # Nothing came for so long that nothing of late is left to compare with.
+            self._quickest.appendleft((now_s, min(least_s, offset_s)))
         self._delay_s = offset_s - self._quickest[0][1]
 
     def age_s(self, now_s: float) -> float:

@@ -40,7 +40,7 @@ def _gmps(trajectories: int = 5) -> Gmps:
     torch.manual_seed(0)
     cfg = NetworkCfg(encoder_width=16, policy_width=16)
     prior = np.arange(5.0), np.full(5, 0.5)
-    return Gmps(Encoder(cfg), Policy(cfg), trajectories, 3, *prior, np.random.default_rng(0))
+    return Gmps(Encoder(cfg), Policy(cfg), trajectories, HORIZON, *prior, np.random.default_rng(0))
 
 
 def _pearl(seed: int = 0, trajectories: int = 4, prior: int = 2) -> Pearl:
@@ -86,9 +86,9 @@ def test_the_oracle_alone_is_told_goals() -> None:
 
 def test_gmps_explores_under_its_prior_until_it_is_rewarded() -> None:
     rows = _evaluate(_gmps())
-    assert [row.stage for row in rows if row.task == 0] == ["probe"] * 3 + ["adapt"] * 2
+    assert [row.stage for row in rows if row.task == 0] == ["probe"] * 4 + ["adapt"]
     explored = np.array([row.latent for row in rows if row.stage == "probe"])
-    assert len(np.unique(explored, axis=0)) == 3 * len(TASKS)
+    assert len(np.unique(explored, axis=0)) == 4 * len(TASKS)
     np.testing.assert_allclose(explored.mean(axis=0), np.arange(5.0), atol=0.6)
 
     method = _gmps()
@@ -211,7 +211,7 @@ def test_steps_under_way_reach_the_method_as_transitions() -> None:
 def test_gmps_infers_anew_within_a_trajectory() -> None:
     method = _gmps()
     method.begin(1)
-    for _ in range(3):
+    for _ in range(4):
         method.receive([_trajectory(0.0)])
     [before] = method.plans()
     assert before is not None

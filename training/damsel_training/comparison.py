@@ -145,7 +145,7 @@ def _gmps(wanted: Comparison, cfg: RunCfg, folder: RunFolder) -> Method:
         trained.encoder,
         trained.policy,
         wanted.trajectories,
-        len(FAMILIES),
+        _horizon("gmps", wanted, cfg, folder),
         trained.prior_mean,
         trained.prior_std,
         rng,

@@ -82,14 +82,17 @@ class _ByContext:
 
 
 class Gmps(_ByContext):
-    """Explores under samples of the common prior until a reward is seen, then infers latents."""
+    """Explores under samples of the common prior until a reward is seen, then infers latents.
+
+    It explores in all trajectories but the last at most.
+    """
 
     def __init__(
         self,
         encoder: Encoder,
         policy: Policy,
         trajectories: int,
-        prior_trajectories: int,
+        horizon: int,
         prior_mean: Array,
         prior_std: Array,
         rng: np.random.Generator,
@@ -100,14 +103,14 @@ class Gmps(_ByContext):
             encoder: trained.
             policy: trained.
             trajectories: most trajectories a task.
-            prior_trajectories: how many of them may explore.
+            horizon: control steps of each.
             prior_mean: (L,), of the common prior.
             prior_std: (L,), its standard deviations.
             rng: source of latents.
         """
         super().__init__(trajectories)
         self._encoder, self._policy = encoder, policy
-        self._prior_trajectories = prior_trajectories
+        self._horizon = horizon
         self._mean, self._std = prior_mean, prior_std
         self._rng = rng
         self._no_family = torch.zeros(encoder.cfg.latent_dim)
@@ -121,7 +124,8 @@ class Gmps(_ByContext):
     def watch(self, transitions: Array) -> BoolArray:
         """See `Method`; the latent is inferred anew as often as DAMSEL's is."""
         enough = super().watch(transitions)
-        if len(self._under_way) % INFERENCE_PERIOD == 0:
+        steps = len(self._under_way)
+        if steps % INFERENCE_PERIOD == 0 and steps < self._horizon:
             now = np.stack(self._under_way, axis=1)
             for row, plan in enumerate(self._plans):
                 if plan is not None and plan.stage == "adapt":
@@ -131,7 +135,7 @@ class Gmps(_ByContext):
 
     def _plan(self, context: Array) -> Plan:
         rewarded = len(context) > 0 and bool((context[:, _REWARD] > 0).any())
-        if not rewarded and self._made < self._prior_trajectories:
+        if not rewarded and self._made < self._limit - 1:
             noise = self._rng.standard_normal(len(self._mean))
             return Plan("probe", latent=self._mean + self._std * noise)
         return self._adapt(context)

@@ -36,11 +36,11 @@ def _trajectory(last_reward: float) -> Trajectory:
     return Trajectory(np.zeros((HORIZON + 1, 12)), np.zeros((HORIZON, 3)), rewards)
 
 
-def _gmps(trajectories: int = 5) -> Gmps:
+def _gmps(trajectories: int = 5, horizon: int = HORIZON) -> Gmps:
     torch.manual_seed(0)
     cfg = NetworkCfg(encoder_width=16, policy_width=16)
     prior = np.arange(5.0), np.full(5, 0.5)
-    return Gmps(Encoder(cfg), Policy(cfg), trajectories, HORIZON, *prior, np.random.default_rng(0))
+    return Gmps(Encoder(cfg), Policy(cfg), trajectories, horizon, *prior, np.random.default_rng(0))
 
 
 def _pearl(seed: int = 0, trajectories: int = 4, prior: int = 2) -> Pearl:
@@ -209,7 +209,7 @@ def test_steps_under_way_reach_the_method_as_transitions() -> None:
 
 
 def test_gmps_infers_anew_within_a_trajectory() -> None:
-    method = _gmps()
+    method = _gmps(horizon=INFERENCE_PERIOD + 1)
     method.begin(1)
     for _ in range(4):
         method.receive([_trajectory(0.0)])

@@ -2,9 +2,10 @@
 
 A probe runs before anything is known of the task, so what it does decides what can be inferred.
 Opening a door or drawer all the way passes every goal. Pushing the block straight ahead does not:
-the goals on the left and on the right of the push give the same rewards. A push that bends breaks
-that symmetry, so the push probe starts straight and then turns towards one far corner. Way points
-depend on the object's state alone, so that a policy without memory can follow them.
+the goals on the left and on the right of the push give the same rewards. So the push probe begins
+to one side, which breaks that symmetry however soon the policy that imitates it stalls, and then
+bends back, which tells the two sides of its own first leg apart. Way points depend on the object's
+state alone, so that a policy without memory can follow them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class ProbePath:
 
 
 PROBES = {
-    "push": ProbePath(first=(0.16, 0.0), then=(0.20, 0.10), switch_at=0.06),
+    "push": ProbePath(first=(0.16, 0.08), then=(0.22, 0.0), switch_at=0.08),
     "door": ProbePath(first=(0.78,), then=(0.78,)),
     "drawer": ProbePath(first=(0.15,), then=(0.15,)),
 }

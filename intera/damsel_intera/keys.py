@@ -104,7 +104,7 @@ def _is_key(text: str) -> bool:
     if len(text) != _KEY_CHARACTERS:
         return False
     try:
-        return len(z85.decode(text.encode("ascii", "replace"))) == _KEY_BYTES
+        return len(z85.decode(text.encode("ascii"))) == _KEY_BYTES
     except (KeyError, ValueError, struct.error):
         return False
 

@@ -202,13 +202,21 @@ def test_pairs_in_a_plane_are_warned_about(
     assert "warning: all pairs are within 2.7 mm (rms) of a plane" in warning
 
 
+def test_a_camera_without_a_name_is_not_written(tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "pairs.yaml", OVERHEAD.inverse().apply(POINTS))
+    output = tmp_path / "calibration.yaml"
+    with pytest.raises(InvalidConfigError, match="--output needs --frame"):
+        fit_file([str(pairs), "--output", str(output)])
+    assert not output.exists()
+
+
 def test_pairs_that_disagree_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
     seen = OVERHEAD.inverse().apply(POINTS)
     seen[1] += [0.05, 0.0, 0.0]
     pairs = write_pairs(tmp_path / "pairs.yaml", seen)
     output = tmp_path / "calibration.yaml"
     with pytest.raises(InvalidConfigError, match=r"pair 2 is \d+\.\d mm off; allowed: 5 mm"):
-        fit_file([str(pairs), "--output", str(output)])
+        fit_file([str(pairs), "--frame", "side", "--output", str(output)])
     assert not output.exists()
 
 

@@ -75,3 +75,12 @@ def test_a_reset_that_is_over_needs_one_hold(node: AdaptNode) -> None:
     assert node._end.done()
     assert node._holds
     assert len(node._hold.asked) == 1
+
+
+def test_a_reset_that_nobody_answers_goes_with_its_client(node: AdaptNode) -> None:
+    asked = node._reset
+    node._ending_deadline_s = 0.0
+    node._on_tick()
+    assert node._end.done()
+    assert not node._holds
+    assert node._reset is not asked

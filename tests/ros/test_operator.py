@@ -64,6 +64,21 @@ def frozen_with_a_goal(start: Start, operator: Operator) -> NodeProcess:
     return nodes["adapt"]
 
 
+def given_up_with_frozen(name: str, start: Start, operator: Operator) -> NodeProcess:
+    """A node, stopped in the middle of a run that the operator gives up in this moment."""
+    nodes = start(mode="realtime")
+    operator.wait_for_nodes(START_TIMEOUT_S)
+    operator.set_task(TASK)
+
+    def freeze_and_give_up() -> None:
+        nodes[name].signal(signal.SIGSTOP)
+        give_up()
+
+    with pytest.raises(GivenUpError):
+        operator.adapt(4, once(freeze_and_give_up))
+    return nodes[name]
+
+
 def carried_out(watcher: Watcher) -> int:
     return sum(one.status == EndEffectorCommand.STATUS_OK for _, one in watcher.applied)
 
@@ -150,34 +165,16 @@ def test_a_task_replaced_before_the_run_is_noticed_after_it(
 def test_a_hold_that_the_robot_node_does_not_answer_is_not_claimed(
     start: Start, operator: Operator
 ) -> None:
-    nodes = start(mode="realtime")
-    operator.wait_for_nodes(START_TIMEOUT_S)
-    operator.set_task(TASK)
-
-    def freeze_and_give_up() -> None:
-        nodes["robot"].signal(signal.SIGSTOP)
-        give_up()
-
-    with pytest.raises(GivenUpError):
-        operator.adapt(4, once(freeze_and_give_up))
+    robot = given_up_with_frozen("robot", start, operator)
     assert not operator.stop()
-    nodes["robot"].signal(signal.SIGCONT)
+    robot.signal(signal.SIGCONT)
     assert operator.stop()
 
 
 def test_an_adapt_node_that_hangs_is_not_waited_for(
     start: Start, operator: Operator, watcher: Watcher
 ) -> None:
-    nodes = start(mode="realtime")
-    operator.wait_for_nodes(START_TIMEOUT_S)
-    operator.set_task(TASK)
-
-    def freeze_and_give_up() -> None:
-        nodes["adapt"].signal(signal.SIGSTOP)
-        give_up()
-
-    with pytest.raises(GivenUpError):
-        operator.adapt(4, once(freeze_and_give_up))
+    given_up_with_frozen("adapt", start, operator)
     operator.stop()
     # Before the robot node would have held by itself, half a second after the last command.
     asked = "holding: somebody asked the robot node to hold"

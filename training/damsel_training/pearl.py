@@ -11,12 +11,15 @@ The dense shaped reward of the experts trains actor and critics. Contexts hold t
 robot receives, so that nothing at test time depends on a goal. Both follow from what happened, so
 buffers hold no rewards, and a step can be learned from as one of another goal: see
 `PearlCfg.hindsight`.
+
+Networks learn on a GPU if there is one, and act on the processor, a row a task.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,7 @@ from damsel.observation import ACTION_DIM, OBSERVATION_DIM
 from damsel.tasks import Task
 from damsel_sim.arm_parameters import ArmParameters
 from damsel_sim.physics import TabletopPhysics
+from damsel_training.devices import learning_device, move
 from damsel_training.errors import DivergedError
 from damsel_training.expert_reward import reward_terms
 from damsel_training.exploring_starts import ExploringStarts
@@ -86,6 +90,7 @@ class Pearl:
         self._contexts = TaskRing(rows, cfg.kept_contexts * horizon, _CONTEXT_DIM)
         self._physics = TabletopPhysics(rows, arm=arm)
         self._starts = ExploringStarts([t.family for t in self.tasks], np.random.default_rng(0))
+        self._device = torch.device("cpu")
         self.iteration = 0
         self.environment_steps = 0
         self.wall_seconds = 0.0
@@ -116,6 +121,10 @@ class Pearl:
     # Meta-training, lines 11-20: update encoder, critics and actor.
     def train(self) -> dict[str, float]:
         """Run this iteration's gradient steps; returns the mean of each loss."""
+        with self._learning():
+            return self._updates()
+
+    def _updates(self) -> dict[str, float]:
         sums: dict[str, float] = {}
         for _ in range(self.cfg.updates):
             losses = self._update()
@@ -134,7 +143,7 @@ class Pearl:
         observation = self._reset(None)
         for _ in range(self.cfg.horizon):
             with torch.no_grad():
-                action = self.actor(_tensor(observation), latents).double().numpy()
+                action = self.actor(self._tensor(observation), latents).double().numpy()
             self._physics.step(action * self._physics.cfg.step_size_m)
             observation = self._physics.observation()
         distances: dict[str, list[float]] = {}
@@ -157,9 +166,9 @@ class Pearl:
         kl = kl_to_unit_gaussian(mean, variance).mean()
 
         experience = self._experience.sample(chosen, cfg.batch_size, self._rng)
-        gain = _tensor(self._dense_rewards(experience, family, goals))
+        gain = self._tensor(self._dense_rewards(experience, family, goals))
         before, action, _, after = torch.split(
-            torch.from_numpy(experience), [OBSERVATION_DIM, ACTION_DIM, 1, OBSERVATION_DIM], dim=-1
+            self._tensor(experience), [OBSERVATION_DIM, ACTION_DIM, 1, OBSERVATION_DIM], dim=-1
         )
         latents = latent[:, None].expand(-1, cfg.batch_size, -1)
         detached = latents.detach()
@@ -217,7 +226,7 @@ class Pearl:
         for _ in range(self.cfg.horizon):
             with torch.no_grad():
                 noise = self._noise(len(self.tasks), ACTION_DIM)
-                action = self.actor.sample(_tensor(observation), latents, noise)[0]
+                action = self.actor.sample(self._tensor(observation), latents, noise)[0]
             actions.append(action.double().numpy())
             step = self._physics.step(actions[-1] * step_size)
             observation = self._physics.observation()
@@ -256,7 +265,7 @@ class Pearl:
         steps = self._contexts.sample(tasks, self.cfg.context_size, self._rng)
         before, after = steps[..., :-OBSERVATION_DIM], steps[..., -OBSERVATION_DIM:]
         rewards = robot_rewards(self._family[tasks], after, goals)[..., None]
-        return _tensor(np.concatenate([before, rewards, after], axis=-1))
+        return self._tensor(np.concatenate([before, rewards, after], axis=-1))
 
     def _reset(self, joint_positions: Array | None) -> Array:
         self._physics.reset(joint_positions=joint_positions)
@@ -274,7 +283,24 @@ class Pearl:
         return latent
 
     def _noise(self, *shape: int) -> Tensor:
-        return torch.from_numpy(self._rng.standard_normal(shape, dtype=np.float32))
+        return self._tensor(self._rng.standard_normal(shape, dtype=np.float32))
+
+    def _tensor(self, values: NDArray[Any]) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self._device)
+
+    @contextmanager
+    def _learning(self) -> Iterator[None]:
+        self._move(learning_device())
+        try:
+            yield
+        finally:
+            self._move(torch.device("cpu"))
+
+    def _move(self, device: torch.device) -> None:
+        networks = (self.encoder, self.actor, self._critic, self._target)
+        optimisers = (self._critic_optimiser, self._actor_optimiser, self._temperature_optimiser)
+        move(device, networks, [self._log_temperature], optimisers)
+        self._device = device
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the training depends on; see `load_state_dict`."""
@@ -309,7 +335,3 @@ class Pearl:
             "experience": self._experience,
             "contexts": self._contexts,
         }
-
-
-def _tensor(values: NDArray[Any]) -> Tensor:
-    return torch.as_tensor(values, dtype=torch.float32)

@@ -158,7 +158,7 @@ PRESETS: dict[str, RunCfg] = {
         "paper",
         experts=TaskExpertsCfg(
             # Pushes need the most updates, so their jobs come first.
-            {"push": TaskAgentsCfg(trajectories=24, updates_per_step=8)}
+            {"push": TaskAgentsCfg(trajectories=60, updates_per_step=8)}
             | {name: TaskAgentsCfg() for name in FAMILIES if name != "push"}
         ),
         damsel=DamselCfg(iterations=24),

@@ -59,7 +59,8 @@ def adaptation_curves(rows: Sequence[TrajectoryRow]) -> Figure:
         axis.set_xlabel("trajectories sampled")
         axis.set_xticks(range(1, trajectories + 1))
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    # A column of the legend is as wide as one of the plots, about.
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, axes.shape[1]))
     return figure
 
 

@@ -11,6 +11,7 @@ import torch
 
 from damsel.errors import InvalidConfigError
 from damsel.tasks import Task
+from damsel_training.devices import learning_device
 from damsel_training.errors import DivergedError
 from damsel_training.expert_reward import reward_terms
 from damsel_training.pearl import Pearl
@@ -190,3 +191,27 @@ def test_a_diverging_loss_stops_the_training() -> None:
 def test_what_could_not_be_trained_is_refused(changes: dict[str, float]) -> None:
     with pytest.raises(InvalidConfigError, match=r"allowed: (from|above)"):
         PearlCfg(**changes)  # type: ignore[arg-type]
+
+
+def test_networks_are_back_after_updates_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = _learner()
+    moved: list[torch.device] = []
+    learner.collect()
+    monkeypatch.setattr(learner, "_move", moved.append)
+    monkeypatch.setattr(learner, "_update", lambda: {"critic": float("nan")})
+    with pytest.raises(DivergedError):
+        learner.train()
+    assert moved == [learning_device(), torch.device("cpu")]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
+def test_a_checkpoint_of_a_gpu_goes_on_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = _learner()
+    for _ in range(2):
+        learner.collect()
+        assert np.isfinite(list(learner.train().values())).all()
+    resumed = _learner(1)
+    resumed.load_state_dict(learner.state_dict())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    resumed.collect()
+    assert np.isfinite(list(resumed.train().values())).all()

@@ -45,6 +45,12 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             ["experts", "--set", "experts.push.env.start_above_probability=0.9"],
             "start_at_object_probability 0.25; allowed: at most 1 together",
         ),
+        (["experts", "--expert-seed", "door"], "allowed: a whole number from 0"),
+        (["experts", "--expert-seed", "lid=1"], "there is no family 'lid'; allowed: push, door"),
+        (
+            ["experts", "--preset", "paper", "--expert-seed", "door=1"],
+            "the preset paper has an expert a task; allowed: presets with one a family",
+        ),
         (["all", "--preset", "huge"], "invalid choice: 'huge'"),
         (["conquer"], "invalid choice: 'conquer'"),
         ([], "required: COMMAND"),
@@ -77,6 +83,8 @@ def test_a_folder_belongs_to_one_configuration_and_one_process(
         assert "is in use by another run" in busy
     other = _refused(capsys, "export", "--preset", "quick", "--seed", "1", "--run", str(tmp_path))
     assert "another configuration (seed: 0 there, 1 asked for)" in other
+    mixed = _refused(capsys, "export", "--expert-seed", "door=1", "--run", str(tmp_path))
+    assert "another configuration (experts.door.seed: None there, 1 asked for)" in mixed
 
 
 def test_tasks_that_a_bundle_does_not_know_are_refused(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from damsel_training import stages
 from damsel_training.checkpoints import load_checkpoint, save_checkpoint
 from damsel_training.errors import DivergedError, InvalidDatasetError, MissingStageError
 from damsel_training.expert_cfg import ExpertCfg
@@ -21,6 +22,8 @@ from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.expert_policy import Expert
 from damsel_training.expert_score import ExpertScore
 from damsel_training.experts import environment_steps, train_expert
+from damsel_training.progress import Progress
+from damsel_training.run import RunCfg, RunFolder
 
 CFG = ExpertCfg(
     steps=960,
@@ -106,6 +109,16 @@ def test_another_seed_ends_otherwise(whole: Path, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     train_expert("door", CFG, tmp_path, 4, lambda *_: None)
     assert not torch.equal(_weights(tmp_path), _weights(whole))
+
+
+@pytest.mark.slow
+def test_a_run_can_have_an_expert_of_another_seed(whole: Path, tmp_path: Path) -> None:
+    cfg = RunCfg("mixed", seed=4, experts={"door": dataclasses.replace(CFG, seed=3)})
+    folder = RunFolder(tmp_path)
+    with folder.opened(cfg), Progress() as progress:
+        stages.experts(cfg, folder, progress, ["door"])
+    assert torch.equal(_weights(folder.experts), _weights(whole))
+    assert "seed: 3" in (tmp_path / "run.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -6,10 +6,11 @@ import argparse
 import dataclasses
 import importlib.util
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from damsel.errors import InvalidConfigError
+from damsel.errors import InvalidConfigError, brief
 from damsel_sim.system_identification.arm_file import load_arm
 from damsel_training.bounds import require_positive
 
@@ -73,6 +74,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="change an entry of the preset, named as in the run's run.yaml; repeatable: "
         "--set damsel.network.pooling=mean",
     )
+    parser.add_argument(
+        "--expert-seed",
+        action="append",
+        default=[],
+        metavar="FAMILY=SEED",
+        help="of a family's expert, where it is not the run's; repeatable",
+    )
 
 
 def run_of(options: argparse.Namespace) -> tuple[RunCfg, RunFolder]:
@@ -88,10 +96,36 @@ def run_of(options: argparse.Namespace) -> tuple[RunCfg, RunFolder]:
         )
     # Only GMPS does without, which takes it away by itself.
     require_positive(cfg.damsel.network, "component_distance")
-    cfg = dataclasses.replace(cfg, seed=options.seed)
+    cfg = _with_expert_seeds(dataclasses.replace(cfg, seed=options.seed), options.expert_seed)
     if getattr(options, "physics", None):
         cfg = cfg.on_arm(load_arm(options.physics))
     return cfg, RunFolder(options.run or Path("runs") / options.preset)
+
+
+def _with_expert_seeds(cfg: RunCfg, assignments: Sequence[str]) -> RunCfg:
+    if not assignments:
+        return cfg
+    from damsel_training.run import TaskExpertsCfg
+
+    if isinstance(cfg.experts, TaskExpertsCfg):
+        raise InvalidConfigError(
+            f"--expert-seed: the preset {cfg.preset} has an expert a task; allowed: presets with "
+            "one a family"
+        )
+    experts = dict(cfg.experts)
+    for assignment in assignments:
+        family, _, seed = assignment.partition("=")
+        try:
+            number = seed_number(seed)
+        except argparse.ArgumentTypeError as error:
+            raise InvalidConfigError(f"--expert-seed {brief(assignment)}: {error}") from None
+        if family not in experts:
+            raise InvalidConfigError(
+                f"--expert-seed {brief(assignment)}: there is no family {brief(family)}; allowed: "
+                f"{', '.join(experts)}"
+            )
+        experts[family] = dataclasses.replace(experts[family], seed=number)
+    return dataclasses.replace(cfg, experts=experts)
 
 
 def add_physics_option(parser: argparse.ArgumentParser) -> None:

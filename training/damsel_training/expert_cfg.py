@@ -32,6 +32,7 @@ class ExpertCfg:
         width: units in each of two hidden layers.
         buffer_size: transitions kept.
         env: environment and shaped reward.
+        seed: of its training; None for the run's.
     """
 
     steps: int = 220_000
@@ -47,6 +48,7 @@ class ExpertCfg:
     width: int = 128
     buffer_size: int = 300_000
     env: ExpertEnvCfg = field(default_factory=ExpertEnvCfg)
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could not be trained."""

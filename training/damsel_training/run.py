@@ -72,7 +72,7 @@ class RunCfg:
 
     Attributes:
         preset: the name it was asked for under.
-        seed: of every stage.
+        seed: of every stage, but of experts that have one of their own.
         experts: one goal-conditioned agent a family, by family; or one agent a training task.
         collect: the data set.
         damsel: meta-training.
@@ -95,6 +95,13 @@ class RunCfg:
         if isinstance(self.experts, TaskExpertsCfg):
             return "a SAC agent a training task, distilled into a goal-conditioned expert a family"
         return "a goal-conditioned SAC agent a family"
+
+    @property
+    def expert_seeds(self) -> dict[str, int]:
+        """Seeds of the experts whose seed is not the run's, by family."""
+        if isinstance(self.experts, TaskExpertsCfg):
+            return {}
+        return {name: cfg.seed for name, cfg in self.experts.items() if cfg.seed is not None}
 
     def rng(self, stage: str) -> np.random.Generator:
         """The generator of a stage."""

@@ -52,9 +52,14 @@ def experts(
     bars = {name: progress.bar(f"expert {name}", cfgs[name].steps) for name in families}
     # The longest first, so that the others fill the gaps.
     order = sorted(families, key=lambda name: -cfgs[name].steps)
+    seeds = cfg.expert_seeds
+    jobs = {
+        name: _ExpertJob(name, cfgs[name], folder.experts / name, seeds.get(name, cfg.seed))
+        for name in order
+    }
     run_jobs(
         _train_expert,
-        {name: _ExpertJob(name, cfgs[name], folder.experts / name, cfg.seed) for name in order},
+        jobs,
         workers or LocalWorkers(min(len(families), cores())),
         heard=lambda name, news: bars[name](*news),
     )
@@ -184,7 +189,8 @@ def export(cfg: RunCfg, folder: RunFolder, command: str, output: Path | None = N
         {
             "commit": folder.commit,
             "command": command,
-            "seeds": {"run": cfg.seed},
+            "seeds": {"run": cfg.seed}
+            | {f"{family} expert": seed for family, seed in cfg.expert_seeds.items()},
             "experts": cfg.expert_kind,
             "configuration": plain(cfg),
         },

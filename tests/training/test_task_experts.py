@@ -68,7 +68,7 @@ def _batch(agents: int, size: int, seed: int) -> Batch:
     def random(*shape: int) -> torch.Tensor:
         return torch.rand(agents, size, *shape, generator=draw) * 2 - 1
 
-    return Batch(random(4), random(3), random(), random(4))
+    return Batch(random(4), random(4), random(3), random(), random(4), random(4))
 
 
 def _actions(sac: TaskSac) -> torch.Tensor:
@@ -100,10 +100,23 @@ def test_an_agent_learns_which_action_is_rewarded() -> None:
     for step in range(400):
         actions = torch.rand(2, 64, 3) * 2 - 1
         rewards = -10 * ((actions - best[:, None]) ** 2).sum(-1)
-        batch = Batch(features, actions, rewards, features)
+        batch = Batch(features, features, actions, rewards, features, features)
         sac.update(batch, learning_rate=1e-2 if step < 200 else 2e-3)
     error = (sac.actors.mode(features)[:, 0] - best).abs()
     assert error.mean(1).max() < 0.2
+
+
+def test_critics_learn_from_what_was_there_and_actors_from_what_was_seen() -> None:
+    critics, actions = [], []
+    for seen in (-1.0, 1.0):
+        torch.manual_seed(0)
+        sac = TaskSac(2, features=4, width=8, discount=0.0, target_rate=0.1)
+        batch = _batch(2, 6, seed=0)
+        sac.update(batch._replace(seen=batch.seen + seen), learning_rate=1e-2)
+        critics.append(sac.state_dict()["critics"]["weights.0"])
+        actions.append(_actions(sac))
+    assert torch.equal(*critics)
+    assert not torch.allclose(*actions)
 
 
 def test_the_density_of_squashed_actions_is_that_of_its_definition() -> None:

@@ -165,8 +165,8 @@ PRESETS: dict[str, RunCfg] = {
         "paper",
         experts=TaskExpertsCfg(
             # Pushes need the most updates, so their jobs come first.
-            {"push": TaskAgentsCfg(trajectories=60, updates_per_step=8)}
-            | {name: TaskAgentsCfg() for name in FAMILIES if name != "push"}
+            {"push": TaskAgentsCfg(trajectories=60, updates_per_step=8, env=_NOISY)}
+            | {name: TaskAgentsCfg(env=_NOISY) for name in FAMILIES if name != "push"}
         ),
         damsel=DamselCfg(iterations=24),
     ),

@@ -38,11 +38,12 @@ class _Replay:
 
     def __init__(self, steps: int, rows: int) -> None:
         self.length = 0
+        # What really was, which rewards and critics are of, and what was seen of it.
         self.before = np.zeros((steps, rows, OBSERVATION_DIM), np.float32)
+        self.seen_before = np.zeros((steps, rows, OBSERVATION_DIM), np.float32)
         self.action = np.zeros((steps, rows, ACTION_DIM), np.float32)
         self.after = np.zeros((steps, rows, OBSERVATION_DIM), np.float32)
-        # What really was, as the reward sees it.
-        self.arrived = np.zeros((steps, rows, OBSERVATION_DIM), np.float32)
+        self.seen_after = np.zeros((steps, rows, OBSERVATION_DIM), np.float32)
         self.force = np.zeros((steps, rows), np.float32)
 
     def append(self, **step: NDArray[np.floating[Any]]) -> None:
@@ -121,18 +122,23 @@ class TaskAgents:
         self._physics.reset(joint_positions=joints)
         noise = _Noise(env.observation_noise_m, self._physics.rows, self._rng)
         step_size = self._physics.cfg.step_size_m
-        seen = noise(self._physics.observation())
+        after = self._physics.observation()
+        seen_after = noise(after)
         for step in range(env.horizon):
             blind = self.trajectory == 0 and step < env.horizon // 2
-            action = self._rng.uniform(-1, 1, (len(seen), 3)) if blind else self._explore(seen)
+            before, seen_before = after, seen_after
+            action = (
+                self._rng.uniform(-1, 1, (len(before), 3)) if blind else self._explore(seen_before)
+            )
             result = self._physics.step(action * step_size)
-            arrived = self._physics.observation()
-            before, seen = seen, noise(arrived)
+            after = self._physics.observation()
+            seen_after = noise(after)
             self._replay.append(
                 before=before,
+                seen_before=seen_before,
                 action=action,
-                after=seen,
-                arrived=arrived,
+                after=after,
+                seen_after=seen_after,
                 force=result.peak_contact_force,
             )
             if not blind:
@@ -240,7 +246,7 @@ class TaskAgents:
         terms = reward_terms(
             self.cfg.env.reward,
             self.family,
-            replay.arrived[chosen],
+            replay.after[chosen],
             goals,
             replay.action[chosen],
             replay.force[chosen],
@@ -251,11 +257,16 @@ class TaskAgents:
         def tensor(values: NDArray[Any]) -> torch.Tensor:
             return torch.as_tensor(values.astype(np.float32)).view(agents, count, *values.shape[1:])
 
+        def features(observations: NDArray[np.float32]) -> torch.Tensor:
+            return tensor(expert_observation(self.family, observations[chosen], goals))
+
         return Batch(
-            tensor(expert_observation(self.family, replay.before[chosen], goals)),
+            features(replay.seen_before),
+            features(replay.before),
             tensor(replay.action[chosen]),
             tensor(reward),
-            tensor(expert_observation(self.family, replay.after[chosen], goals)),
+            features(replay.seen_after),
+            features(replay.after),
         )
 
 

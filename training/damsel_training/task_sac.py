@@ -29,16 +29,20 @@ class Batch(NamedTuple):
     """Transitions of A agents, N each; at a horizon the value goes on, so there is no end.
 
     Attributes:
-        features: (A, N, F), what the agent saw.
+        seen: (A, N, F), features of what the agent saw.
+        known: (A, N, F), of what was there, which critics are told (Pinto et al., arXiv 1710.06542).
         actions: (A, N, 3) in [-1, 1].
         rewards: (A, N), of each agent's own task.
-        next_features: (A, N, F).
+        next_seen: (A, N, F).
+        next_known: (A, N, F).
     """
 
-    features: Tensor
+    seen: Tensor
+    known: Tensor
     actions: Tensor
     rewards: Tensor
-    next_features: Tensor
+    next_seen: Tensor
+    next_known: Tensor
 
 
 class ParallelMlp(nn.Module):
@@ -125,14 +129,14 @@ class TaskSac:
     def update(self, batch: Batch, learning_rate: float) -> None:
         """One gradient step of critics, actors and temperatures."""
         temperature = self._log_temperature.detach().exp()[:, None]
-        actions, log_density = self.actors.sample(batch.features)
+        actions, log_density = self.actors.sample(batch.seen)
         with torch.no_grad():
-            next_actions, next_log_density = self.actors.sample(batch.next_features)
-            value = self._least(self._targets, batch.next_features, next_actions)
+            next_actions, next_log_density = self.actors.sample(batch.next_seen)
+            value = self._least(self._targets, batch.next_known, next_actions)
             target = batch.rewards + self._discount * (value - temperature * next_log_density)
-        error = self._values(self._critics, batch.features, batch.actions) - target
+        error = self._values(self._critics, batch.known, batch.actions) - target
         self._descend("critics", 0.5 * (error**2).mean(-1).sum(), learning_rate)
-        value = self._least(self._critics, batch.features, actions)
+        value = self._least(self._critics, batch.known, actions)
         self._descend("actors", (temperature * log_density - value).mean(-1).sum(), learning_rate)
         surplus = log_density.detach().mean(-1) + _TARGET_ENTROPY
         self._descend("temperature", -(self._log_temperature * surplus).sum(), learning_rate)

@@ -30,7 +30,8 @@ class Batch(NamedTuple):
 
     Attributes:
         seen: (A, N, F), features of what the agent saw.
-        known: (A, N, F), of what was there, which critics are told (Pinto et al., arXiv 1710.06542).
+        known: (A, N, F), of what was there, which only critics are told (Pinto et al., arXiv
+            1710.06542).
         actions: (A, N, 3) in [-1, 1].
         rewards: (A, N), of each agent's own task.
         next_seen: (A, N, F).

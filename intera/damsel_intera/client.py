@@ -5,12 +5,14 @@ A `Client` belongs to one thread. All calls return within their timeout, whateve
 
 from __future__ import annotations
 
+import contextlib
+import math
 import time
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 import zmq
 
-from damsel_intera.errors import RefusedError, SettingError, WireError
+from damsel_intera.errors import NoAnswerError, RefusedError, SettingError, WireError
 from damsel_intera.keys import Key
 from damsel_intera.reasons import TOWARDS_MOTION
 from damsel_intera.transport import Addresses, no_answer, open_socket
@@ -29,6 +31,8 @@ __all__ = ["Client"]
 
 _ENABLE_TIMEOUT_S = 15.0  # the vendor allows five seconds for each of reset and enable
 _HEARD_S = 0.5
+_LOOK_UP_S = 0.05
+_HOLD_ANSWER_S = 0.3
 
 
 class Client:
@@ -196,15 +200,25 @@ class Client:
         self._forget()
         return reply
 
-    def enable(self, timeout_s: float = _ENABLE_TIMEOUT_S) -> OperatorReply:
+    def enable(
+        self,
+        timeout_s: float = _ENABLE_TIMEOUT_S,
+        called_off: Callable[[], bool] = lambda: False,
+    ) -> OperatorReply:
         """The operator's explicit go-ahead: clear faults and old targets, switch the motors on.
+
+        Args:
+            timeout_s: how long it may take, seconds.
+            called_off: looked at meanwhile; once it is true the server is told to hold, which ends
+                the enable with the motors off.
 
         Raises:
             NoAnswerError: If the server does not answer.
-            RefusedError: If the robot could not be enabled, e.g. with the e-stop pressed.
+            RefusedError: If the robot could not be enabled, e.g. with the e-stop pressed, or the
+                enable was called off.
         """
         self._forget()
-        return self._request(Operation.ENABLE, timeout_s)
+        return self._request(Operation.ENABLE, timeout_s, called_off)
 
     def stop(self, timeout_s: float = 2.0) -> OperatorReply:
         """Switch the motors off; works without a greeting.
@@ -227,12 +241,17 @@ class Client:
         self.lease = 0
         self.lease_number = 0
 
-    def _request(self, operation: Operation, timeout_s: float) -> OperatorReply:
+    def _request(
+        self,
+        operation: Operation,
+        timeout_s: float,
+        called_off: Callable[[], bool] = lambda: False,
+    ) -> OperatorReply:
         if operation in TOWARDS_MOTION and time.monotonic() - self._heard_s > _HEARD_S:
             # The server tells by its own clock how old the request is. If it is another start of
             # the server that answers, it will refuse what follows.
             self._hear(self._ask(Operation.HELLO, timeout_s)[0])
-        header, reply = self._ask(operation, timeout_s)
+        header, reply = self._ask(operation, timeout_s, called_off)
         if not reply.accepted:
             raise RefusedError(reply.text)
         if operation is Operation.HELLO:
@@ -244,7 +263,12 @@ class Client:
         self._hear(header)
         return reply
 
-    def _ask(self, operation: Operation, timeout_s: float) -> tuple[Header, OperatorReply]:
+    def _ask(
+        self,
+        operation: Operation,
+        timeout_s: float,
+        called_off: Callable[[], bool] = lambda: False,
+    ) -> tuple[Header, OperatorReply]:
         self._request_sequence += 1
         request = OperatorRequest(operation, self.name, self._server_s)
         header = Header.now(session=self.session, lease=self.lease, sequence=self._request_sequence)
@@ -254,11 +278,22 @@ class Client:
         try:
             socket.connect(self._addresses.operator)
             socket.send(data)
-            if not socket.poll(round(1000 * timeout_s)):
-                raise no_answer(self._addresses.operator, self._key)
+            deadline_s, told = time.monotonic() + timeout_s, False
+            while not socket.poll(_wait_ms(deadline_s)):
+                if time.monotonic() >= deadline_s:
+                    raise no_answer(self._addresses.operator, self._key)
+                if not told and called_off():
+                    told = True
+                    with contextlib.suppress(NoAnswerError):
+                        self._ask(Operation.HOLD, _HOLD_ANSWER_S)
             return _reply(socket.recv())
         finally:
             socket.close()
+
+
+def _wait_ms(deadline_s: float) -> int:
+    """How long to wait before looking up again, in whole milliseconds, rounded up."""
+    return math.ceil(1000 * min(max(deadline_s - time.monotonic(), 0.0), _LOOK_UP_S))
 
 
 def _reply(data: bytes) -> tuple[Header, OperatorReply]:

@@ -26,10 +26,17 @@ _WITHOUT_SESSION = frozenset({Operation.HELLO, Operation.STOP, Operation.HOLD})
 
 
 class _Enabling(NamedTuple):
-    """An enable that is under way: after how many stops it was asked for, and when."""
+    """An enable that is under way.
 
-    stops: int
+    Attributes:
+        called_off: how many had been called off before.
+        at_s: when it was asked for.
+        fault: why the arm could not move until then; None if it could.
+    """
+
+    called_off: int
     at_s: float
+    fault: HoldReason | None
 
 
 class Operations:
@@ -49,7 +56,7 @@ class Operations:
         self._version = robot.software_version()
         self._sequence = 0
         self._enabling: _Enabling | None = None
-        self._stops = 0
+        self._called_off = 0
         self._done: queue.Queue[tuple[Envelope | None, OperatorRequest, InteraError | None]] = (
             queue.Queue()
         )
@@ -98,14 +105,16 @@ class Operations:
             return None
         if request.operation is Operation.ENABLE and self._enabling is not None:
             begun, self._enabling = self._enabling, None
-            if self._stops != begun.stops:
-                # Whichever of the two the robot heard last, the stop is what holds.
+            if self._called_off != begun.called_off:
+                # Whichever of the two the robot heard last, the stop is what counts.
                 self._run(None, OperatorRequest(Operation.STOP, request.name), self._robot.stop)
                 error = RefusedError("stopped meanwhile; allowed: enable again")
             elif now_s - begun.at_s > _LONGEST_ENABLE_S:
                 error = RefusedError("it took too long; allowed: enable again")
             elif error is None:
                 error = self._clear_faults(now_s)
+            elif begun.fault and self._supervisor.hold_reason is HoldReason.DISABLED:
+                self._supervisor.hold(begun.fault, now_s)  # which is still what must be mended
         if envelope is None:
             if error is not None:
                 self._log.note(f"the robot was to be stopped: {error}")
@@ -127,16 +136,21 @@ class Operations:
 
     def _begin(self, envelope: Envelope, request: OperatorRequest, now_s: float) -> None:
         if request.operation is Operation.STOP:
-            self._stops += 1
+            self._called_off += 1
             self._supervisor.hold(HoldReason.OPERATOR_STOP, now_s)
             self._run(envelope, request, self._robot.stop)
             return
         if self._enabling is not None:
             raise RefusedError("an enable is under way; allowed: one at a time")
-        self._enabling = begun = _Enabling(self._stops, now_s)
+        fault = self._supervisor.hold_reason if self._supervisor.latched else None
+        self._enabling = begun = _Enabling(self._called_off, now_s, fault)
         # Whatever was asked for before this must not be there when the motors come on.
         self._supervisor.hold(HoldReason.DISABLED, now_s)
-        self._run(envelope, request, lambda: self._robot.enable(lambda: self._stops != begun.stops))
+        self._run(
+            envelope,
+            request,
+            lambda: self._robot.enable(lambda: self._called_off != begun.called_off),
+        )
 
     def _run(
         self, envelope: Envelope | None, request: OperatorRequest, call: Callable[[], None]
@@ -178,6 +192,8 @@ class Operations:
         return self._reply(Operation.RELEASE, "released")
 
     def _hold(self, _header: Header, request: OperatorRequest, now_s: float) -> OperatorReply:
+        if self._enabling is not None:
+            self._called_off += 1
         self._supervisor.hold(HoldReason.OPERATOR_HOLD, now_s)
         self._log.note(f"hold, asked for by {request.name!r}")
         return self._reply(Operation.HOLD, "holding")

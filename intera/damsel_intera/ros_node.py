@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterator, Tuple
 
 from damsel_intera import ros1
 from damsel_intera.errors import RobotPortError
+from damsel_intera.limits import JOINT_NAMES
 from damsel_intera.reasons import EndpointFrame
 from damsel_intera.robot import PRESSED, RobotState
 
@@ -19,6 +20,7 @@ __all__ = [
     "JOINT_COMMAND",
     "CollisionMemory",
     "Endpoint",
+    "arm_joints",
     "await_listener",
     "check_listener",
     "point_of",
@@ -210,3 +212,17 @@ def point_of(state: Any, frame: EndpointFrame) -> Endpoint:
     if not all(map(math.isfinite, point)):
         return (0.0, 0.0, 0.0), EndpointFrame.NONE
     return point, frame
+
+
+def arm_joints(message: Any) -> tuple[tuple[float, ...], ...]:
+    """Positions, velocities and efforts of the arm's joints; those that lack are left out.
+
+    Args:
+        message: a sensor_msgs/JointState.
+    """
+    where: dict[str, int] = {name: index for index, name in enumerate(message.name)}
+    indices: list[int] = [where[name] for name in JOINT_NAMES if name in where]
+    return tuple(
+        tuple(float(values[index]) for index in indices if index < len(values))
+        for values in (message.position, message.velocity, message.effort)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Callable, Dict, Sequence, Tuple
+from typing import Any, Callable, Sequence, Tuple
 
 from damsel_intera.errors import RobotPortError
 from damsel_intera.reasons import EndpointFrame
@@ -15,6 +15,7 @@ from damsel_intera.ros_node import (
     JOINT_COMMAND,
     CollisionMemory,
     Endpoint,
+    arm_joints,
     await_listener,
     check_listener,
     point_of,
@@ -30,7 +31,7 @@ __all__ = ["SdkRobot"]
 
 _FIRST_STATE_S = 10.0
 
-_Joints = Tuple[Dict[str, float], Dict[str, float], Dict[str, float], float, float]
+_Joints = Tuple[Tuple[Tuple[float, ...], ...], float, float]
 
 
 class SdkRobot:
@@ -123,27 +124,21 @@ class SdkRobot:
     def _on_joints(self, message: Any) -> None:
         if not set(JOINT_NAMES) & set(message.name):
             return
-        limb = self._limb
-        self._joints = (
-            limb.joint_angles(),
-            limb.joint_velocities(),
-            limb.joint_efforts(),
-            message.header.stamp.to_sec(),
-            time.monotonic(),
-        )
+        # The SDK would fill up what lacks in this message with what was in earlier ones.
+        self._joints = arm_joints(message), message.header.stamp.to_sec(), time.monotonic()
         self._callback()
 
     def state(self) -> RobotState | None:
         """The newest state, or None before the first."""
         if self._joints is None or not self._assembly_received_s:
             return None
-        positions, velocities, efforts, stamp_s, received_s = self._joints
+        (positions, velocities, efforts), stamp_s, received_s = self._joints
         endpoint_position, endpoint_frame = self._endpoint()
         assembly = self._enabler.state()
         return RobotState(
-            joint_positions=_ordered(positions),
-            joint_velocities=_ordered(velocities),
-            joint_efforts=_ordered(efforts),
+            joint_positions=positions,
+            joint_velocities=velocities,
+            joint_efforts=efforts,
             endpoint_position=endpoint_position,
             endpoint_frame=endpoint_frame,
             enabled=bool(assembly.enabled),
@@ -235,7 +230,3 @@ class SdkRobot:
     def close(self) -> None:
         """Leave the robot's ROS 1."""
         self._rospy.signal_shutdown("the server ends")
-
-
-def _ordered(by_name: dict[str, float]) -> tuple[float, ...]:
-    return tuple(float(by_name[name]) for name in JOINT_NAMES if name in by_name)

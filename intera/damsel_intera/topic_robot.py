@@ -15,6 +15,7 @@ from damsel_intera.ros_node import (
     JOINT_COMMAND,
     CollisionMemory,
     Endpoint,
+    arm_joints,
     await_listener,
     check_listener,
     point_of,
@@ -113,7 +114,7 @@ class TopicRobot:
         endpoint, endpoint_received_s = self._endpoint
         if received_s - endpoint_received_s > _ENDPOINT_FRESH_S:
             endpoint = _NO_ENDPOINT
-        positions, velocities, efforts = _ours(joints)
+        positions, velocities, efforts = arm_joints(joints)
         return RobotState(
             joint_positions=positions,
             joint_velocities=velocities,
@@ -205,13 +206,3 @@ class TopicRobot:
     def close(self) -> None:
         """Leave the robot's ROS 1."""
         self._rospy.signal_shutdown("the server ends")
-
-
-def _ours(message: Any) -> tuple[tuple[float, ...], ...]:
-    """Positions, velocities and efforts of the arm's joints; those that lack are left out."""
-    where: dict[str, int] = {name: index for index, name in enumerate(message.name)}
-    indices: list[int] = [where[name] for name in JOINT_NAMES if name in where]
-    return tuple(
-        tuple(float(values[index]) for index in indices if index < len(values))
-        for values in (message.position, message.velocity, message.effort)
-    )

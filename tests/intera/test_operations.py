@@ -14,6 +14,7 @@ from damsel_intera.client import Client
 from damsel_intera.errors import NoAnswerError, RefusedError, RobotPortError
 from damsel_intera.reasons import HoldReason, Operation
 from damsel_intera.settings import ServerCfg
+from damsel_intera.wire import OperatorReply
 from tests.intera.doubles import FakeRobot, connected, follow, served, wait_for, wait_for_hold
 
 
@@ -103,7 +104,13 @@ def test_a_stop_is_answered_while_an_enable_is_under_way() -> None:
         assert time.monotonic() - begin_s < 0.5
 
 
-def test_a_stop_during_an_enable_is_what_holds_in_the_end() -> None:
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [(Client.stop, HoldReason.OPERATOR_STOP), (Client.hold, HoldReason.DISABLED)],
+)
+def test_a_stop_or_hold_during_an_enable_is_what_counts_in_the_end(
+    call: Callable[[Client], OperatorReply], reason: HoldReason
+) -> None:
     class SlowRobot(FakeRobot):
         def enable(self, cancelled: Callable[[], bool]) -> None:
             time.sleep(0.3)
@@ -123,14 +130,44 @@ def test_a_stop_during_an_enable_is_what_holds_in_the_end() -> None:
         thread = threading.Thread(target=enable)
         thread.start()
         time.sleep(0.1)
-        assert client.stop().text == "stopped"
+        assert call(client).accepted
         thread.join()
         assert str(asked[0]) == "stopped meanwhile; allowed: enable again"
         state = wait_for(client, lambda state: state.stopped and not state.enabled)
-        assert state.hold_reason is HoldReason.OPERATOR_STOP
+        assert state.hold_reason is reason
         with pytest.raises(RefusedError, match="an operator's enable first"):
             client.claim()
         assert client.enable().text == "enabled"
+
+
+def test_an_enable_that_is_called_off_leaves_the_motors_off() -> None:
+    class PatientRobot(FakeRobot):
+        def enable(self, cancelled: Callable[[], bool]) -> None:
+            while not cancelled():
+                time.sleep(0.01)
+            raise RobotPortError("stopped meanwhile; allowed: enable again")
+
+    robot = PatientRobot()
+    with served(robot) as addresses, connected(addresses) as client:
+        begin_s = time.monotonic()
+        with pytest.raises(RefusedError, match="stopped meanwhile"):
+            client.enable(called_off=lambda: time.monotonic() - begin_s > 0.2)
+        assert time.monotonic() - begin_s < 1.0
+        wait_for(client, lambda state: not state.enabled)
+
+
+def test_an_enable_that_fails_leaves_the_fault_that_was_there() -> None:
+    robot = FakeRobot()
+    with served(robot) as addresses, connected(addresses) as client:
+        robot.now = replace(robot.now, collision=True)
+        wait_for_hold(client, HoldReason.COLLISION)
+        robot.now = replace(robot.now, collision=False)
+        robot.can_enable = False
+        with pytest.raises(RefusedError):
+            client.enable()
+        wait_for_hold(client, HoldReason.COLLISION)
+        with pytest.raises(RefusedError, match="felt a collision"):
+            client.claim()
 
 
 @pytest.mark.parametrize("operation", [Operation.ENABLE, Operation.CLAIM])

@@ -15,10 +15,12 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from damsel_msgs.msg import EndEffectorCommand
 from damsel_msgs.srv import GetOutcome, Reset, SetTask
+from damsel_ros.conversions import FRAME_BASE
 from damsel_ros.processes import NodeProcess
 from damsel_ros.qos import COMMAND
 from tests.ros.watcher import Watcher
@@ -144,7 +146,8 @@ def test_hold_ends_a_trajectory_until_the_next_reset(
     command = watcher.node.create_publisher(EndEffectorCommand, "command", COMMAND)
     watcher.wait_until(lambda: command.get_subscription_count() > 0, 5.0)
     assert call(Trigger, "hold").success
-    command.publish(EndEffectorCommand(trajectory=trajectory, step=0))
+    header = Header(frame_id=FRAME_BASE)
+    command.publish(EndEffectorCommand(header=header, trajectory=trajectory, step=0))
     watcher.wait_until(lambda: bool(watcher.applied), 5.0)
     assert [message.status for _, message in watcher.applied] == [EndEffectorCommand.STATUS_STOPPED]
     assert call(Reset, "reset").trajectory == trajectory + 1
@@ -158,7 +161,7 @@ def test_a_command_for_an_old_trajectory_does_not_move_the_arm(
     new = call(Reset, "reset").trajectory
     command = watcher.node.create_publisher(EndEffectorCommand, "command", COMMAND)
     watcher.wait_until(lambda: command.get_subscription_count() > 0, 5.0)
-    message = EndEffectorCommand(step=0)
+    message = EndEffectorCommand(header=Header(frame_id=FRAME_BASE), step=0)
     message.displacement.x = 0.01
     message.trajectory = old
     command.publish(message)
@@ -168,6 +171,22 @@ def test_a_command_for_an_old_trajectory_does_not_move_the_arm(
     watcher.wait_until(lambda: watcher.health("robot").startswith("holding"), 5.0)
     carried_out = [m for _, m in watcher.applied if m.status == EndEffectorCommand.STATUS_OK]
     assert [(m.trajectory, m.step) for m in carried_out] == [(new, 0)]
+
+
+def test_a_command_in_another_frame_moves_nothing_and_ends_the_trajectory(
+    start: Start, watcher: Watcher, call: Client
+) -> None:
+    start()
+    trajectory = call(Reset, "reset").trajectory
+    command = watcher.node.create_publisher(EndEffectorCommand, "command", COMMAND)
+    watcher.wait_until(lambda: command.get_subscription_count() > 0, 5.0)
+    message = EndEffectorCommand(header=Header(frame_id="camera"), trajectory=trajectory, step=0)
+    message.displacement.x = 0.01
+    command.publish(message)
+    watcher.wait_until(lambda: bool(watcher.applied), 5.0)
+    (stopped,) = [message for _, message in watcher.applied]
+    assert stopped.status == EndEffectorCommand.STATUS_STOPPED
+    assert stopped.reason == "a command in frame 'camera'; allowed: base"
 
 
 def test_the_hidden_task_is_checked_and_the_earlier_one_stays(start: Start, call: Client) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ from damsel.kinematics import JOINT_NAMES
 from damsel_msgs.msg import Context, EndEffectorCommand, Observation, Reward
 from damsel_ros.conversions import time_of
 from damsel_ros.message_definitions import message_definition
+from damsel_ros.nodes import finish_recording, start_recorder
+from damsel_ros.processes import NodeProcesses
 from damsel_ros.recorder_node import RECORDED, RecorderNode
 from damsel_ros.recording_file import RecordingError, RecordingFile
 from damsel_sim.arm_parameters import NOMINAL_ARM
@@ -153,6 +157,26 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
         write_on()
     with pytest.raises(RecordingError, match=r"is not complete: No space left on device"):
         file.close()
+
+
+@pytest.mark.usefixtures("domain_id")
+def test_who_started_the_recorder_hears_that_the_end_of_its_file_is_missing(
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "run.mcap"
+    for room, problem in ((None, ""), (0, "is not complete: File too large")):
+        output.unlink(missing_ok=True)
+        with NodeProcesses() as processes:
+            recorder = start_recorder(processes, output, tmp_path)
+            deadline_s = time.monotonic() + 20.0
+            while not output.exists():
+                assert time.monotonic() < deadline_s
+                time.sleep(0.05)
+            if room is not None:
+                resource.prlimit(recorder.pid, resource.RLIMIT_FSIZE, (room, room))
+            found = finish_recording(recorder, lambda: time.sleep(0.02))
+        assert problem in found
+        assert bool(found) == bool(problem)
 
 
 @pytest.mark.usefixtures("domain_id")

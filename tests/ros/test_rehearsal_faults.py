@@ -330,18 +330,18 @@ def set_camera_clock_back(stage: Stage) -> None:
     stage.clocks.camera.set(-18_000.0)
 
 
-UNTIL_OBJECTS_ARE_BACK = "told to hold, until the objects are back"
+AFTER_LOSS = "told to hold; then goes back to its start, slowly"
 UNTIL_NEXT_RESET = "at rest; then goes back to its start, slowly"
 
 PASSING = {
     "object poses gone for 1.5 s": Fault(
-        lose_objects, "no pose of the block for 0.2", 0.4, UNTIL_OBJECTS_ARE_BACK
+        lose_objects, "no pose of the block for 0.2", 0.4, AFTER_LOSS
     ),
     "camera's clock set back by two hours": Fault(
         set_camera_clock_back,
         "or the clock that stamps them was set back",
         0.4,
-        UNTIL_OBJECTS_ARE_BACK,
+        AFTER_LOSS,
     ),
     "adapt node stands still for 500 ms": Fault(
         lambda stage: stand_still(stage, "adapt", 0.5), "no command for step", 0.4, UNTIL_NEXT_RESET

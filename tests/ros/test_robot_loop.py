@@ -236,6 +236,19 @@ def test_lost_objects_hold_the_arm_and_have_the_trajectory_made_again() -> None:
     assert robot.calls[-1] == "hold"
 
 
+@pytest.mark.parametrize("lost_at", [1, 2, 3])
+def test_objects_that_are_lost_are_missed_in_the_step_that_led_there(lost_at: int) -> None:
+    """Not in the one after: nobody would heed what becomes of a step after the last."""
+    loop, robot = make_loop(Mode.REALTIME)
+    loop.reset(0.0)
+    for step in range(lost_at):
+        loop.command(7, step, FORWARD, PERIOD_S * step + 0.01)
+        robot.lose_objects = "no pose of the block" if step == lost_at - 1 else ""
+        event = loop.tick(PERIOD_S * (step + 1))[-1]
+    assert isinstance(event, Applied)
+    assert (event.status, event.step) == (Status.HELD, lost_at - 1)
+
+
 def test_objects_lost_as_the_trajectory_begins_are_asked_for_once_more() -> None:
     loop, robot = make_loop(Mode.REALTIME)
     robot.pending = "somebody puts the objects back"

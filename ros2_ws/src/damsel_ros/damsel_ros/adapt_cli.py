@@ -33,9 +33,9 @@ from damsel_ros.nodes import (
     start_recorder,
     wait_for_recorder,
 )
-from damsel_ros.operator_client import Operator, Run
+from damsel_ros.operator_client import Operator
 from damsel_ros.person import Person, TerminalPerson
-from damsel_ros.processes import NodeProcesses, hide_in_own_domain
+from damsel_ros.processes import NodeProcess, NodeProcesses, hide_in_own_domain
 from damsel_ros.progress import ProgressLines
 from damsel_ros.ros_arguments import without_ros_arguments
 from damsel_ros.run_result import result_of
@@ -101,13 +101,13 @@ def run(
         return _fail(error, EXIT_BAD_INPUT, program)
     interrupt = Interrupt()
     try:
-        result = _adapt(options, interrupt, surroundings)
+        result, recording_problem = _adapt(options, interrupt, surroundings)
     except RunInterruptedError:
         print(f"{program}: interrupted, {interrupt.aftermath}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (DamselError, OSError) as error:  # OSError: nobody reads what is printed, or a full disk
         return _fail(error, EXIT_FAILED, program)
-    problems: list[Exception] = []
+    problems: list[Exception] = [RobotError(recording_problem)] if recording_problem else []
     try:
         if options.json is not None:
             write_json(result, options.json)
@@ -122,8 +122,14 @@ def run(
     return _fail(problems[0], EXIT_FAILED, program) if problems else 0
 
 
-def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -> AdaptationResult:
-    """Start the nodes, adapt, and stop the nodes whatever happens."""
+def _adapt(
+    options: Options, interrupt: Interrupt, surroundings: Surroundings
+) -> tuple[AdaptationResult, str]:
+    """Start the nodes, adapt, and stop the nodes whatever happens.
+
+    Returns:
+        The result, and what is wrong with its recording, in one line; empty for nothing.
+    """
     with ExitStack() as stack:
         alone = _needs_nobody(options) and hide_in_own_domain()
         processes = stack.enter_context(NodeProcesses())
@@ -145,7 +151,7 @@ def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -
         stack.callback(operator.close)
         if not (options.attach or alone):
             operator.require_no_nodes()
-        _start(options, surroundings, processes, run_folder)
+        recorder = _start(options, surroundings, processes, run_folder)
         progress = ProgressLines(sys.stdout, horizon=options.bundle.horizon)
         try:
             operator.wait_for_nodes(_START_TIMEOUT_S)
@@ -160,11 +166,14 @@ def _adapt(options: Options, interrupt: Interrupt, surroundings: Surroundings) -
                 attendants.append(attendant)
                 # Minutes may have passed.
                 operator.set_task(options.task)
-            finished = _run(operator, options, progress)
+            if recorder is not None:
+                wait_for_recorder(operator.node, operator.poll, _START_TIMEOUT_S)
+            finished = operator.adapt(options.iterations, _shower(progress))
+            problem = "" if recorder is None else finish_recording(recorder, operator.poll)
         except BaseException:
             _stop(operator, interrupt, progress)
             raise
-        return result_of(finished, options.task)
+        return result_of(finished, options.task), problem
 
 
 def _needs_nobody(options: Options) -> bool:
@@ -174,7 +183,8 @@ def _needs_nobody(options: Options) -> bool:
 
 def _start(
     options: Options, surroundings: Surroundings, processes: NodeProcesses, run_folder: Path
-) -> None:
+) -> NodeProcess | None:
+    """Start what is not there yet; returns the recorder, if there is to be one."""
     if not options.attach:
         start_nodes(
             processes,
@@ -187,8 +197,9 @@ def _start(
             overrides=surroundings.overrides,
             extra=surroundings.extra,
         )
-    if options.record is not None:
-        start_recorder(processes, options.record, run_folder)
+    if options.record is None:
+        return None
+    return start_recorder(processes, options.record, run_folder)
 
 
 def _stop(operator: Operator, interrupt: Interrupt, progress: ProgressLines) -> None:
@@ -198,16 +209,6 @@ def _stop(operator: Operator, interrupt: Interrupt, progress: ProgressLines) -> 
         interrupt.aftermath = "the arm holds" if stopped else "nobody confirmed that the arm holds"
     with suppress(OSError):
         progress.close()
-
-
-def _run(operator: Operator, options: Options, progress: ProgressLines) -> Run:
-    """Adapt, and wait for the recorder before and after if there is one."""
-    if options.record is None:
-        return operator.adapt(options.iterations, _shower(progress))
-    wait_for_recorder(operator.node, operator.poll, _START_TIMEOUT_S)
-    finished = operator.adapt(options.iterations, _shower(progress))
-    finish_recording(operator.poll)
-    return finished
 
 
 def _shower(progress: ProgressLines) -> Callable[[TrajectoryRecord, bool], None]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,8 @@ NODES = ("robot", "task", "adapt")
 """Names of the nodes that a run needs."""
 
 _LAST_TICKS_S = 0.3
+# A summary and an index of all messages; what a slow disk still has to take besides.
+_LAST_WRITES_S = 20.0
 # Others announce themselves several times a second.
 _LOOK_AROUND_S = 1.0
 
@@ -160,15 +163,23 @@ def wait_for_recorder(
     node.destroy_subscription(subscription)
 
 
-def finish_recording(poll: Callable[[], None]) -> None:
-    """Wait until the robot node has told the last joint targets.
+def finish_recording(recorder: NodeProcess, poll: Callable[[], None]) -> str:
+    """Wait until the robot node has told the last joint targets, and end the recorder.
 
     Args:
-        poll: Lets time pass; may raise.
+        recorder: The process.
+        poll: Lets time pass; may raise. Not called once the recorder is told to end.
+
+    Returns:
+        Why the recording is not complete, in one line; empty if it is.
     """
     end_s = time.monotonic() + _LAST_TICKS_S
     while time.monotonic() < end_s:
         poll()
+    recorder.signal(signal.SIGINT)
+    if not recorder.wait(_LAST_WRITES_S):
+        return f"the recorder has not finished its file within {_LAST_WRITES_S:g} s"
+    return recorder.failure
 
 
 def write_overrides(path: Path, values: Mapping[str, Mapping[str, Parameter]]) -> None:

@@ -70,6 +70,13 @@ class NodeProcess:
         return self._process.poll() is not None
 
     @property
+    def failure(self) -> str:
+        """What went wrong with a process that has ended, in one line; empty for nothing."""
+        self._process.wait()
+        ended_well = self._process.returncode == 0
+        return "" if ended_well else f"the {self.name} node died: {self.cause_of_death}"
+
+    @property
     def cause_of_death(self) -> str:
         """Why the process ended, in one line."""
         self._process.wait()

@@ -137,7 +137,7 @@ def _excite(
             overrides=surroundings.overrides,
             extra=surroundings.extra,
         )
-        start_recorder(processes, options.output, run_folder)
+        recorder = start_recorder(processes, options.output, run_folder)
         attendants: list[Attendant] = []
 
         def poll() -> None:
@@ -163,7 +163,8 @@ def _excite(
             stopped = exciter.hold(let_arrive)
             interrupt.aftermath = "the arm holds" if stopped else "nobody confirmed a hold"
             raise
-        finish_recording(poll)
+        if problem := finish_recording(recorder, poll):
+            raise RobotError(problem)
 
 
 def _parse(argv: Sequence[str]) -> _Options:

@@ -204,8 +204,10 @@ class RobotLoop:
         return [Applied(self.trajectory, self.step, applied, status, reason)]
 
     def _next_step(self) -> list[RobotEvent]:
+        observation = self._robot.observe()
+        # Not before: an observation that cannot be made is missed in the step that led to it.
         self.step += 1
-        return [Observed(self.trajectory, self.step, self._robot.observe())]
+        return [Observed(self.trajectory, self.step, observation)]
 
     def _stop(
         self, reason: str, status: Status = Status.STOPPED, *, faulted: bool = True

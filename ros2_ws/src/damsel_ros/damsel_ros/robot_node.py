@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from random import SystemRandom
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -16,7 +17,7 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-from damsel.errors import InvalidConfigError, RobotError
+from damsel.errors import InvalidConfigError, RobotError, brief
 from damsel_msgs.msg import EndEffectorCommand, Observation
 from damsel_msgs.srv import Reset
 from damsel_ros.attendance import Attendance
@@ -24,6 +25,7 @@ from damsel_ros.backends import BACKEND_NAMES, make_robot
 from damsel_ros.backends.base import TO_ENABLE, AttendedRobot, JointTick
 from damsel_ros.backends.sawyer_parameters import SAWYER_PARAMETERS
 from damsel_ros.conversions import (
+    FRAME_BASE,
     ROBOT_DIAGNOSTICS,
     applied_to_message,
     diagnostics_to_message,
@@ -270,10 +272,15 @@ class RobotNode(OutspokenLifecycleNode):
 
     def _on_command(self, message: EndEffectorCommand) -> None:
         loop = self._active_loop
-        if loop is not None:
+        if loop is None:
+            return
+        frame = message.header.frame_id
+        if frame == FRAME_BASE:
             displacement_base = displacement_from_message(message)
             now_s = time.monotonic()
             self._publish(loop.command(message.trajectory, message.step, displacement_base, now_s))
+        elif loop.phase is Phase.RUNNING:
+            self._hold(f"a command in frame {brief(frame)}; allowed: {FRAME_BASE}")
 
     def _on_tick(self) -> None:
         if self._loop is None or self._tick_timer is None:
@@ -292,6 +299,9 @@ class RobotNode(OutspokenLifecycleNode):
         self._last_tick_s = now_s
 
     def _on_hold(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self._loop is None:
+            response.message = "the robot node is not configured; no arm is in its hands"
+            return response
         self._hold("somebody asked the robot node to hold")
         response.success = True
         response.message = "the arm holds until the next reset"
@@ -301,6 +311,9 @@ class RobotNode(OutspokenLifecycleNode):
         if self._loop is not None:
             self._publish(self._loop.hold(reason))
             self._end_reset(failure=reason)
+            if self._attendance is not None and self._attendance.enabling:
+                with suppress(RobotError):  # a lost link switches no motors on
+                    self._robot.hold()  # for the loop it holds already
 
     def _on_enabled(self, reason: str) -> None:
         if self._loop is not None:

@@ -21,7 +21,7 @@ from damsel_intera.client import Client
 from damsel_intera.realtime import hurry
 from damsel_ros.backends.arm_motion import ArmMotion, MotionMode, start_problem
 from damsel_ros.backends.base import JointStates, JointTick
-from damsel_ros.backends.server_talk import ServerTalk
+from damsel_ros.backends.server_talk import CALLED_OFF, ServerTalk
 from damsel_ros.backends.standstill import Standstill
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.backends.tick_clock import TickClock
@@ -284,7 +284,7 @@ class ArmLink:
         try:
             _refuse_for(self._standstill.problem())
             if wish is Wish.ENABLE:
-                self._talk.enable()
+                self._talk.enable(lambda: self._is_withdrawn(wish))
             else:
                 self._take_control(wish)
         except RobotError as cause:
@@ -295,11 +295,15 @@ class ArmLink:
                 # Somebody has changed their mind meanwhile, as by `brake`.
                 self._motion.brake()
                 if self._wish is None and wish is Wish.ENABLE:
-                    self._wish_error = error or "interrupted; allowed: enable again"
+                    self._wish_error = CALLED_OFF
                 return
             self._wish, self._wish_error = None, error
             if wish is Wish.ENABLE and not error:
                 self._fault = ""
+
+    def _is_withdrawn(self, wish: Wish) -> bool:
+        with self._lock:
+            return self._wish is not wish
 
     def _take_control(self, wish: Wish) -> None:
         _refuse_for(self.problem())

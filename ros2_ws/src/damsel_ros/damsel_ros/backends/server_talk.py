@@ -19,9 +19,12 @@ from damsel_intera.transport import Addresses
 from damsel_intera.wire import OperatorReply
 from damsel_ros.backends.state_guard import StateGuard
 
-__all__ = ["ServerTalk", "connect_client"]
+__all__ = ["CALLED_OFF", "ServerTalk", "connect_client"]
 
 Array = NDArray[np.float64]
+
+CALLED_OFF = "interrupted; allowed: enable again"
+"""Why an enable that was called off has failed."""
 
 _FIRST_STATE_S = 2.0
 _LEASE_SEEN_S = 0.5
@@ -117,14 +120,19 @@ class ServerTalk:
             raise RobotError("the Intera server answers but sends no states")
         return reply
 
-    def enable(self) -> None:
+    def enable(self, called_off: Callable[[], bool]) -> None:
         """Greet the server anew, and have it clear faults and switch the motors on.
 
+        Args:
+            called_off: Looked at meanwhile: whether the motors are to stay off after all.
+
         Raises:
-            RobotError: If the robot could not be enabled.
+            RobotError: If the robot could not be enabled, or it was called off.
         """
         self.greet()
-        _asked(self._client.enable)
+        if called_off():
+            raise RobotError(CALLED_OFF)
+        _asked(lambda: self._client.enable(called_off=called_off))
         if not self._await(lambda: not self._guard.arm_problem(), _ENABLED_SEEN_S):
             raise RobotError(self._guard.arm_problem())
 

@@ -18,13 +18,18 @@ _ALLOWED_S = 0.5
 _AFTERMATH_S = 0.5
 
 
+def _boot_time_s() -> float:
+    """A monotonic clock that goes on while the computer is suspended, seconds."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Standstill:
     """Notices a standstill by a beat that does not come; for use from any thread.
 
     The beat must come from the thread that takes requests, and from nothing that ever waits.
     """
 
-    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, now: Callable[[], float] = _boot_time_s) -> None:
         """Make one that nothing has been heard of yet, which is no standstill.
 
         Args:

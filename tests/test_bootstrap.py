@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -199,6 +201,34 @@ def test_a_failed_command_shows_its_end_and_where_the_rest_is(
     assert lines[1:] == [f"  | {number}" for number in range(80, 100)]
     assert capsys.readouterr().out.endswith("counting ... failed\n")
     assert "\n0\n1\n" in console.log.read_text()
+
+
+def test_an_interrupted_command_has_time_to_clear_its_files_away(tmp_path: Path) -> None:
+    """Ctrl-C reaches all of the group; what a command was writing must not stay."""
+    inner = (
+        "import pathlib, time\n"
+        "left = pathlib.Path('left'); left.touch()\n"
+        "try: time.sleep(60)\n"
+        "finally: time.sleep(0.6); left.unlink()"
+    )
+    outer = (
+        "import os, pathlib, sys; from bootstrap.console import Console\n"
+        f"Console(pathlib.Path('log')).run([sys.executable, '-c', {inner!r}], env=os.environ)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", outer],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    deadline_s = time.monotonic() + 20.0
+    while not (tmp_path / "left").exists():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=20.0)
+    assert not (tmp_path / "left").exists()
 
 
 def test_a_sourced_ros_is_used_only_if_its_rclpy_can_be_imported(tmp_path: Path) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from damsel.errors import InvalidBundleError
+
+# A robot's computer reports to nobody, unless its owner wants it: see onnxruntime's Privacy.md.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime as ort
 
 __all__ = ["Graph"]
 

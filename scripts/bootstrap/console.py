@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from bootstrap.errors import SetupError
 __all__ = ["Console"]
 
 _TAIL_LINES = 20
+_CLEARING_S = 10.0
 
 
 class Console:
@@ -59,15 +61,22 @@ class Console:
             log.write(f"$ {' '.join(command)}\n")
             log.flush()
             begin = log.tell()
-            process = subprocess.run(
+            process = subprocess.Popen(
                 command,
                 env=dict(env),
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                check=False,
             )
+            try:
+                process.wait()
+            except BaseException:
+                # An interrupt from the keyboard reaches it as well; it has files to clear away.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_CLEARING_S)
+                process.kill()
+                raise
         if process.returncode == 0:
             return
         with self.log.open("rb") as written:

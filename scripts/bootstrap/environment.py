@@ -52,7 +52,7 @@ RUN = PackageSet(
 # torch goes first and alone: what depends on it must take this build, whatever index it is from.
 ALL = PackageSet(
     "packages-all",
-    "packages to train, test and develop",
+    "packages to train, test and develop (torch alone may be gigabytes)",
     extras=("recording", "sawyer", "train", "ray", "view", "dev"),
     before=("torch",),
 )
@@ -168,7 +168,14 @@ class Environment:
                 "  exit 1",
                 "fi",
             ]
-        lines.append(f"exec '{_quoted(self._layout.python)}' -P -m {module} \"$@\"")
+        python = f"'{_quoted(self._layout.python)}'"
+        lines += [
+            f"if [ ! -x {python} ]; then",
+            f"  echo '{name}: error: this clone was moved; run make setup in it' >&2",
+            "  exit 1",
+            "fi",
+            f'exec {python} -P -m {module} "$@"',
+        ]
         _write_if_changed(script, "\n".join([*lines, ""]))
         script.chmod(0o755)
 

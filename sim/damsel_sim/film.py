@@ -15,6 +15,7 @@ from pathlib import Path
 import mujoco
 
 from damsel.bundle import Bundle
+from damsel.bundle_path import default_bundle
 from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError
 from damsel.tasks import parse_goal
@@ -45,7 +46,7 @@ def _film(arguments: Sequence[str]) -> None:
             raise
         raise InvalidConfigError("a film needs Pillow; allowed: pip install pillow") from None
     task = parse_goal(options.family, options.goal)
-    bundle = Bundle.load(options.bundle)
+    bundle = Bundle.load(options.bundle or default_bundle())
     kind = options.output.suffix
     # Whether this machine can draw shows before the robot moves.
     model = load_model()
@@ -73,9 +74,7 @@ def _renderer(model: mujoco.MjModel, width: int, camera: str) -> Renderer:
 
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(prog="python -m damsel_sim.film", description=_first_line(__doc__))
-    parser.add_argument(
-        "--bundle", type=Path, default=Path("models/default"), metavar="DIR", help="(%(default)s)"
-    )
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="(models/default of this clone)")
     parser.add_argument("--family", required=True, help="of the hidden task")
     parser.add_argument("--goal", required=True, help="of the hidden task, such as 0.17,-0.04")
     parser.add_argument(

@@ -107,7 +107,7 @@ def test_a_bundle_of_another_robot_is_not_compared(
 
 
 SHIPPED_SEED = Bundle.load("models/default").provenance["seeds"]["run"]
-SHIPPED = ["--bundle", "models/default", "--seed", str(SHIPPED_SEED)]
+SHIPPED = ["--bundle", "models/default"]
 COLUMNS = "table,command,commit,hardware,environment_steps,training_seconds,evaluation_seconds"
 
 

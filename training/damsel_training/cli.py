@@ -160,9 +160,7 @@ def _parser() -> OneLineParser:
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bundle", type=Path, default=Path("models/default"), metavar="DIR", help="(%(default)s)"
-    )
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="(models/default of this clone)")
     parser.add_argument(
         "--tasks", type=Path, metavar="FILE", help="YAML list of tasks (the 30 validation tasks)"
     )
@@ -212,9 +210,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     import numpy as np
 
     from damsel.bundle import Bundle
+    from damsel.bundle_path import default_bundle
 
     _check_evaluate(options)
-    families = Bundle.load(options.bundle).families
+    bundle = options.bundle or default_bundle()
+    families = Bundle.load(bundle).families
     arm = load_arm(options.physics) if options.physics else None
     if options.tasks:
         tasks = load_tasks(options.tasks)
@@ -226,11 +226,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     for task in tasks:
         if task.family not in families:
             raise InvalidConfigError(
-                f"{options.bundle} knows no {task.family}; allowed: tasks of {', '.join(families)}"
+                f"{bundle} knows no {task.family}; allowed: tasks of {', '.join(families)}"
             )
     asked = len(os.sched_getaffinity(0)) if options.workers is None else options.workers
     workers = ray_workers(options) or asked
-    _evaluate_tasks(options.bundle, list(tasks), options.iterations, workers, options.json, arm)
+    _evaluate_tasks(bundle, list(tasks), options.iterations, workers, options.json, arm)
     return 0
 
 

@@ -128,11 +128,11 @@ def run_compare(options: argparse.Namespace, command: str) -> int:
         worlds = list(WORLD_NAMES)
     methods = options.method or METHOD_NAMES
     task_set, tasks = _tasks(options)
-    cfg, folder = run_of(options)
     if options.bundle:
         if "damsel" not in methods:
             raise InvalidConfigError("--bundle is for --method damsel")
-        _check_seed(options.bundle, cfg.seed)
+        options.seed = _bundle_seed(options.bundle, options.seed)
+    cfg, folder = run_of(options)
     check_writable(options.output, "--output")
     tables = {
         table_name(task_set, method, cfg.seed, world): method
@@ -187,14 +187,21 @@ def _tasks(options: argparse.Namespace) -> tuple[str, Sequence[Task]]:
     return "validation", validation_tasks()
 
 
-def _check_seed(path: Path, seed: int) -> None:
-    """Refuse a seed, which tables are named by, that is not the bundle's."""
+def _bundle_seed(path: Path, asked: int | None) -> int:
+    """The bundle's seed, which tables are named by; that asked for if the bundle tells none.
+
+    Raises:
+        InvalidConfigError: another was asked for.
+    """
     from damsel.bundle import Bundle
 
     seeds = Bundle.load(path).provenance["seeds"]
-    trained = seeds.get("run", seed) if isinstance(seeds, Mapping) else seed
-    if trained != seed:
-        raise InvalidConfigError(f"--seed is {seed}; allowed with --bundle {path}: {trained}")
+    trained = seeds.get("run") if isinstance(seeds, Mapping) else None
+    if not isinstance(trained, int):
+        return asked or 0
+    if asked not in (None, trained):
+        raise InvalidConfigError(f"--seed is {asked}; allowed with --bundle {path}: {trained}")
+    return trained
 
 
 def _check_recorded(output: Path, tables: Mapping[str, str], recorded: Mapping[str, str]) -> None:

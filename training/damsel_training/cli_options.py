@@ -65,7 +65,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--preset", choices=PRESET_NAMES, default="quick", help="configuration (%(default)s)"
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="its folder (runs/PRESET)")
-    parser.add_argument("--seed", type=seed_number, default=0, help="of the run (%(default)s)")
+    parser.add_argument("--seed", type=seed_number, help="of the run (0)")
     parser.add_argument(
         "--set",
         action="append",
@@ -96,7 +96,7 @@ def run_of(options: argparse.Namespace) -> tuple[RunCfg, RunFolder]:
         )
     # Only GMPS does without, which takes it away by itself.
     require_positive(cfg.damsel.network, "component_distance")
-    cfg = _with_expert_seeds(dataclasses.replace(cfg, seed=options.seed), options.expert_seed)
+    cfg = _with_expert_seeds(dataclasses.replace(cfg, seed=options.seed or 0), options.expert_seed)
     if getattr(options, "physics", None):
         cfg = cfg.on_arm(load_arm(options.physics))
     return cfg, RunFolder(options.run or Path("runs") / options.preset)

@@ -25,6 +25,7 @@ from std_srvs.srv import Trigger
 
 from damsel.adaptation import Adaptation
 from damsel.bundle import Bundle
+from damsel.bundle_path import default_bundle
 from damsel.errors import RobotError
 from damsel_msgs.action import Adapt
 from damsel_msgs.msg import Context, EndEffectorCommand, Observation, Reward
@@ -42,7 +43,6 @@ from damsel_ros.adapt_effects import (
     Progress,
 )
 from damsel_ros.adapt_run import MAX_ITERATIONS, AdaptRun
-from damsel_ros.bundle_path import default_bundle
 from damsel_ros.conversions import (
     ADAPT_DIAGNOSTICS,
     ADAPTING,

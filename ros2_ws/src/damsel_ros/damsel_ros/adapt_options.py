@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from damsel.bundle import Bundle
+from damsel.bundle_path import default_bundle
 from damsel.cli import OneLineParser
 from damsel.errors import InvalidConfigError, brief
 from damsel.families import FAMILIES
 from damsel.tasks import Task, parse_goal, sample_tasks
 from damsel_ros.adapt_run import MAX_ITERATIONS
 from damsel_ros.backends import BACKEND_NAMES, make_robot
-from damsel_ros.bundle_path import default_bundle
 from damsel_ros.parameter_file import check_parameter_file
 from damsel_ros.recording_file import check_new_file
 from damsel_ros.robot_loop import Mode

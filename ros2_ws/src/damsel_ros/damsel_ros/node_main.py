@@ -8,7 +8,9 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -21,7 +23,7 @@ from damsel.cli import EXIT_BAD_INPUT
 from damsel.errors import DamselError, InvalidConfigError, brief
 from damsel_ros.share import config_file
 
-__all__ = ["check_domain_id", "prepare_dds", "run_nodes", "start_ros"]
+__all__ = ["check_domain_id", "find_log_folder", "prepare_dds", "run_nodes", "start_ros"]
 
 OPERATOR_PID = "DAMSEL_OPERATOR_PID"
 """Environment variable with the process that started a node, which must not outlive it."""
@@ -65,12 +67,28 @@ def start_ros(
         InvalidConfigError: If the ROS arguments, a parameter file or the domain id cannot be read.
     """
     prepare_dds()
+    find_log_folder()
     check_domain_id()
     try:
         rclpy.init(args=None if args is None else list(args), signal_handler_options=signals)
     except RuntimeError as error:  # base of the private classes for every kind of bad argument
         what = "ROS 2 cannot be started" if args == [] else "ROS arguments not understood"
         raise InvalidConfigError(f"{what}: {error}") from None
+
+
+def find_log_folder() -> None:
+    """Have ROS 2 log below the folder for temporary files where it could not in the home folder."""
+    if "ROS_LOG_DIR" in os.environ:
+        return
+    home = os.environ.get("HOME")
+    ros_home = os.environ.get("ROS_HOME") or (home and f"{home}/.ros")
+    if ros_home:
+        with contextlib.suppress(OSError):
+            folder = Path(ros_home, "log")
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return
+    os.environ["ROS_LOG_DIR"] = str(Path(tempfile.gettempdir(), f"ros-log-{os.getuid()}"))
 
 
 def _die_with_operator() -> None:

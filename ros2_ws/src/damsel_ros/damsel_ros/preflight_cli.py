@@ -20,6 +20,7 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 
 from damsel.bundle import Bundle
+from damsel.bundle_path import default_bundle
 from damsel.calibration import OBJECT_NAMES, Calibration
 from damsel.cli import EXIT_BAD_INPUT, OneLineParser
 from damsel.cli import run as run_command
@@ -33,7 +34,6 @@ from damsel_ros.backends.pose_clock import PoseClock
 from damsel_ros.backends.sawyer_cfg import SawyerCfg
 from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.backends.state_guard import StateGuard
-from damsel_ros.bundle_path import default_bundle
 from damsel_ros.conversions import stamp_s, transform_from_pose
 from damsel_ros.pose_log import PoseLog
 from damsel_ros.preflight import Sighting, checklist

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from damsel.errors import InvalidBundleError
@@ -14,14 +15,15 @@ DEFAULT_BUNDLE = Path("models") / "default"
 def default_bundle() -> Path:
     """Return the folder of the bundle that is used unless told otherwise.
 
-    It is looked for upwards from the working directory, then upwards from this file: in a
-    repository the workspace that holds the installed package lies below the models.
+    It is looked for upwards from this file, since whatever holds the installed package lies in the
+    clone; only then upwards from the working directory, which may be in another clone.
 
     Raises:
         InvalidBundleError: If there is none.
     """
     here = Path(__file__).resolve()
-    for folder in (Path.cwd(), *Path.cwd().parents, *here.parents):
-        if (folder / DEFAULT_BUNDLE / "bundle.yaml").is_file():
-            return folder / DEFAULT_BUNDLE
+    for folder in (*here.parents, Path.cwd(), *Path.cwd().parents):
+        with contextlib.suppress(PermissionError):  # somebody else's folder is not ours to search
+            if (folder / DEFAULT_BUNDLE / "bundle.yaml").is_file():
+                return folder / DEFAULT_BUNDLE
     raise InvalidBundleError(f"no bundle in {DEFAULT_BUNDLE}; name one with --bundle DIR")

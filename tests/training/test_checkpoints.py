@@ -135,8 +135,8 @@ def test_a_full_disk_costs_no_checkpoint_and_leaves_no_litter(tmp_path: Path) ->
     with largest_file(20_000), pytest.raises(StorageError) as caught:
         save_checkpoint(large, path)
     assert str(caught.value) == (
-        f"{path} could not be written: File too large; what was finished before is kept, and the "
-        "same command goes on from there"
+        f"{path} could not be written: File too large; what was finished before is kept, so make "
+        "room and run the same command again"
     )
     assert _same(STATE, load_checkpoint(path))
     assert [each.name for each in tmp_path.iterdir()] == ["checkpoint.pt"]

@@ -60,6 +60,7 @@ def test_tables_of_another_command_are_neither_replaced_nor_joined(
         ["--iterations", "2", "--set", "damsel.hindsight=0"],
         ["--iterations", "2", "--run", str(tmp_path / "other")],
         ["--iterations", "1", "--seed", "1"],
+        ["--iterations", "2", "--seed", "1", "--expert-seed", "door=0"],
     ):
         assert "one-nothing-seed0.csv was made with another --" in _refused(
             capsys, *nothing, *other

@@ -229,3 +229,11 @@ def test_a_damaged_data_set_is_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 not really")
     with pytest.raises(InvalidDatasetError, match=r"dataset\.npz is not a data set"):
         ExpertDataset.load(path, 3, 5)
+    rng = np.random.default_rng(0)
+    dataset = collect_dataset(TASKS, TEACHERS, CollectCfg(rollouts=1, horizon=5), rng)
+    short = [
+        rollouts._replace(observations=rollouts.observations[:, 1:]) for rollouts in dataset.probes
+    ]
+    dataset._replace(probes=short).save(path)
+    with pytest.raises(InvalidDatasetError, match="an observation lacks"):
+        ExpertDataset.load(path, 3, 5)

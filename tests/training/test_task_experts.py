@@ -20,7 +20,7 @@ from damsel_sim.physics import TabletopPhysics
 from damsel_training.cli import main
 from damsel_training.distillation import DistillationCfg, DistilledExpert, distil_expert
 from damsel_training.distribution import Tell, run_jobs
-from damsel_training.errors import MissingStageError
+from damsel_training.errors import InvalidDatasetError, MissingStageError
 from damsel_training.expert_env import ExpertEnvCfg
 from damsel_training.hindsight_practice import PracticeCfg
 from damsel_training.progress import Progress
@@ -235,6 +235,9 @@ def test_a_distilled_expert_knows_goals_between_those_it_was_shown(tmp_path: Pat
     goals = np.array([[0.3], [0.5], [0.7]])
     observation = np.repeat(TabletopPhysics(1).observation(), 3, axis=0)
     np.testing.assert_allclose(expert(observation, goals), np.repeat(goals, 3, axis=1), atol=0.1)
+    torch.save({"of": "something else"}, tmp_path / "distilled.pt")
+    with pytest.raises(InvalidDatasetError, match=r"distilled\.pt is no distilled expert"):
+        DistilledExpert.load("door", tmp_path / "distilled.pt")
 
 
 @pytest.mark.slow

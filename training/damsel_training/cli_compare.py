@@ -62,7 +62,7 @@ _MADE_BY = {
 _OWN_NAMES = re.compile(r"validation|provenance|fresh\d+(_\d+)?")
 _SEED = re.compile(r"-seed\d+(?=(-\w+)?\.csv$)")
 # What tables of one method on the same tasks in the same world share, whatever the seed.
-_SHARED = ("preset", "set", "physics", "iterations", "tasks", "fresh", "task_seed")
+_SHARED = ("preset", "set", "expert_seed", "physics", "iterations", "tasks", "fresh", "task_seed")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

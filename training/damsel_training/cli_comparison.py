@@ -156,10 +156,12 @@ def _pearl(options: argparse.Namespace, _command: str) -> int:
     own = [each for each in options.set if each.startswith(_PEARL)]
     options.set = [each for each in options.set if each not in own]
     cfg, folder = run_of(options)
-    if options.set and not folder.exists():
+    unread = [f"--set {each}" for each in options.set]
+    unread += [f"--expert-seed {each}" for each in options.expert_seed]
+    if unread and not folder.exists():
         raise InvalidConfigError(
-            f"--set {options.set[0]}: PEARL reads entries of pearl alone; others only name a run "
-            "that was begun with them"
+            f"{unread[0]}: PEARL reads entries of pearl alone; others only name a run that was "
+            "begun with them"
         )
     pearl = overridden({"pearl": baselines.pearl_cfg(cfg.preset)}, own)["pearl"]
     if options.steps is not None:

@@ -132,7 +132,10 @@ def _lines(path: Path) -> list[dict[str, str]]:
 
 def _training_seconds(method: str, cfg: RunCfg, folder: RunFolder) -> str:
     """What all stages of a method's training took; empty if one of them was not timed here."""
-    spent: Mapping[str, float] = seconds_by_stage(folder.root)
+    try:
+        spent: Mapping[str, float] = seconds_by_stage(folder.root)
+    except InvalidDatasetError:
+        return ""
     distilled = isinstance(cfg.experts, TaskExpertsCfg)
     stages = [s for s in _TRAINED_BY.get(method, ()) if distilled or s != "distillation"]
     seconds = sum(spent.get(stage, nan) for stage in stages)

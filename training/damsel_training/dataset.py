@@ -131,11 +131,16 @@ class ExpertDataset(NamedTuple):
                 ]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InvalidDatasetError(_refusal(path, str(error))) from None
-        found, steps, _ = groups[0][0].actions.shape
-        if (found, steps) != (tasks, horizon):
-            raise InvalidDatasetError(
-                f"{path} holds {found} tasks of {steps} steps; needed: {tasks} of {horizon}"
-            )
+        for rollouts in (rollouts for group in groups for rollouts in group):
+            if rollouts.actions.ndim != 3 or rollouts.observations.ndim != 3:
+                raise InvalidDatasetError(_refusal(path, "its arrays are not of trajectories"))
+            found, steps, _ = rollouts.actions.shape
+            if (found, steps) != (tasks, horizon):
+                raise InvalidDatasetError(
+                    f"{path} holds {found} tasks of {steps} steps; needed: {tasks} of {horizon}"
+                )
+            if rollouts.observations.shape[:2] != (tasks, horizon + 1):
+                raise InvalidDatasetError(_refusal(path, "an observation lacks for some step"))
         return cls(*groups)
 
 

@@ -17,12 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from damsel.errors import brief
 from damsel.observation import ACTION_DIM
 from damsel_sim.arm_parameters import NOMINAL_ARM, apply_arm
 from damsel_sim.physics import TabletopPhysics, load_model
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
 from damsel_training.bounds import require_counts, require_shares
 from damsel_training.checkpoints import load_checkpoint
+from damsel_training.errors import InvalidDatasetError
 from damsel_training.expert_env import expert_observation, expert_observation_dim
 from damsel_training.exploring_starts import ExploringStarts
 from damsel_training.files import written_whole
@@ -104,8 +106,13 @@ class DistilledExpert:
             InvalidDatasetError: it cannot be read.
         """
         state = load_checkpoint(path)
-        student = cls(family, len(state["0.bias"]))
-        student.network.load_state_dict(state)
+        try:
+            student = cls(family, len(state["0.bias"]))
+            student.network.load_state_dict(state)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise InvalidDatasetError(
+                f"{path} is no distilled expert ({brief(str(error))}); delete it to distil it anew"
+            ) from None
         return student
 
     def __call__(self, observation: Array, goal: Array) -> Array:

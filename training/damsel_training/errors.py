@@ -44,6 +44,6 @@ class StorageError(DamselError):
     def of(cls, path: Path | str, error: OSError) -> Self:
         """The error of a file, from that of the system."""
         return cls(
-            f"{path} could not be written: {error.strerror}; what was finished before is kept, and "
-            "the same command goes on from there"
+            f"{path} could not be written: {error.strerror}; what was finished before is kept, so "
+            "make room and run the same command again"
         )

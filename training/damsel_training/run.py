@@ -190,7 +190,7 @@ class RunFolder:
         """The commit of the code that began the run, `+changes` if it was edited."""
         if not self._commit.exists():
             return "unknown"
-        return self._commit.read_text(encoding="utf-8").strip()
+        return self._commit.read_text(encoding="utf-8", errors="replace").strip()
 
     def exists(self) -> bool:
         """Whether a run was begun here."""

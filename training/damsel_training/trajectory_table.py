@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from damsel.errors import DamselError
 from damsel.families import FAMILIES
 from damsel_training.errors import InvalidDatasetError
+from damsel_training.files import written_whole
 
 __all__ = ["COLUMNS", "TrajectoryRow", "read_rows", "write_rows"]
 
@@ -85,13 +87,13 @@ class TrajectoryRow(NamedTuple):
 def write_rows(rows: Sequence[TrajectoryRow], path: Path) -> None:
     """Write a table, numbers to six digits; all of it or nothing."""
     latents = max((len(row.latent) for row in rows), default=0)
-    staged = path.with_suffix(".partial")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*COLUMNS, *(f"{_LATENT}{i}" for i in range(latents))])
+    writer.writerows(_cells(row, latents) for row in rows)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with staged.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*COLUMNS, *(f"{_LATENT}{i}" for i in range(latents))])
-        writer.writerows(_cells(row, latents) for row in rows)
-    staged.replace(path)
+    with written_whole(path) as file:
+        file.write(text.getvalue().encode())
 
 
 def read_rows(paths: Iterable[Path]) -> list[TrajectoryRow]:

@@ -18,6 +18,15 @@ from damsel_intera.wire import OperatorReply
 from tests.intera.doubles import FakeRobot, connected, follow, served, wait_for, wait_for_hold
 
 
+class PatientRobot(FakeRobot):
+    """Enables nothing until it is told not to."""
+
+    def enable(self, cancelled: Callable[[], bool]) -> None:
+        while not cancelled():
+            time.sleep(0.01)
+        raise RobotPortError("stopped meanwhile; allowed: enable again")
+
+
 @pytest.mark.parametrize(
     ("reason", "changes"),
     [
@@ -141,12 +150,6 @@ def test_a_stop_or_hold_during_an_enable_is_what_counts_in_the_end(
 
 
 def test_an_enable_that_is_called_off_leaves_the_motors_off() -> None:
-    class PatientRobot(FakeRobot):
-        def enable(self, cancelled: Callable[[], bool]) -> None:
-            while not cancelled():
-                time.sleep(0.01)
-            raise RobotPortError("stopped meanwhile; allowed: enable again")
-
     robot = PatientRobot()
     with served(robot) as addresses, connected(addresses) as client:
         begin_s = time.monotonic()
@@ -205,12 +208,6 @@ def test_while_motors_come_on_nobody_moves_the_arm() -> None:
 
 
 def test_a_stop_is_told_to_an_enable_that_is_under_way() -> None:
-    class PatientRobot(FakeRobot):
-        def enable(self, cancelled: Callable[[], bool]) -> None:
-            while not cancelled():
-                time.sleep(0.01)
-            raise RobotPortError("stopped meanwhile; allowed: enable again")
-
     with served(PatientRobot()) as addresses, connected(addresses) as client:
         with pytest.raises(NoAnswerError):
             client.enable(timeout_s=0.05)

@@ -15,6 +15,7 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
+from rclpy.publisher import Publisher
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
@@ -138,13 +139,19 @@ def test_the_robot_node_moves_only_while_it_is_active(
     assert call(Reset, "reset").success
 
 
+def commander(watcher: Watcher) -> Publisher:
+    """A publisher of commands that the robot node hears."""
+    command = watcher.node.create_publisher(EndEffectorCommand, "command", COMMAND)
+    watcher.wait_until(lambda: command.get_subscription_count() > 0, 5.0)
+    return command
+
+
 def test_hold_ends_a_trajectory_until_the_next_reset(
     start: Start, watcher: Watcher, call: Client
 ) -> None:
     start()
     trajectory = call(Reset, "reset").trajectory
-    command = watcher.node.create_publisher(EndEffectorCommand, "command", COMMAND)
-    watcher.wait_until(lambda: command.get_subscription_count() > 0, 5.0)
+    command = commander(watcher)
     assert call(Trigger, "hold").success
     header = Header(frame_id=FRAME_BASE)
     command.publish(EndEffectorCommand(header=header, trajectory=trajectory, step=0))
@@ -159,8 +166,7 @@ def test_a_command_for_an_old_trajectory_does_not_move_the_arm(
     start()
     old = call(Reset, "reset").trajectory
     new = call(Reset, "reset").trajectory
-    command = watcher.node.create_publisher(EndEffectorCommand, "command", COMMAND)
-    watcher.wait_until(lambda: command.get_subscription_count() > 0, 5.0)
+    command = commander(watcher)
     message = EndEffectorCommand(header=Header(frame_id=FRAME_BASE), step=0)
     message.displacement.x = 0.01
     message.trajectory = old
@@ -178,8 +184,7 @@ def test_a_command_in_another_frame_moves_nothing_and_ends_the_trajectory(
 ) -> None:
     start()
     trajectory = call(Reset, "reset").trajectory
-    command = watcher.node.create_publisher(EndEffectorCommand, "command", COMMAND)
-    watcher.wait_until(lambda: command.get_subscription_count() > 0, 5.0)
+    command = commander(watcher)
     message = EndEffectorCommand(header=Header(frame_id="camera"), trajectory=trajectory, step=0)
     message.displacement.x = 0.01
     command.publish(message)

@@ -283,9 +283,9 @@ class Client:
                 if time.monotonic() >= deadline_s:
                     raise no_answer(self._addresses.operator, self._key)
                 if not told and called_off():
-                    told = True
-                    with contextlib.suppress(NoAnswerError):
+                    with contextlib.suppress(NoAnswerError):  # it is told again then
                         self._ask(Operation.HOLD, _HOLD_ANSWER_S)
+                        told = True
             return _reply(socket.recv())
         finally:
             socket.close()

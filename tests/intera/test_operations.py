@@ -159,6 +159,23 @@ def test_an_enable_that_is_called_off_leaves_the_motors_off() -> None:
         wait_for(client, lambda state: not state.enabled)
 
 
+def test_calling_off_is_told_again_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(PatientRobot()) as addresses, connected(addresses) as client:
+        ask, told = client._ask, []
+
+        def lose_the_first_hold(operation: Operation, *rest: Any) -> Any:
+            if operation is Operation.HOLD:
+                told.append(operation)
+                if len(told) == 1:
+                    raise NoAnswerError("lost")
+            return ask(operation, *rest)
+
+        monkeypatch.setattr(client, "_ask", lose_the_first_hold)
+        with pytest.raises(RefusedError, match="stopped meanwhile"):
+            client.enable(timeout_s=3.0, called_off=lambda: True)
+        assert len(told) == 2
+
+
 def test_an_enable_that_fails_leaves_the_fault_that_was_there() -> None:
     robot = FakeRobot()
     with served(robot) as addresses, connected(addresses) as client:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from damsel_ros.node_main import find_log_folder
+from damsel_ros.node_main import prepare_logs
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def test_a_home_that_can_be_written_is_left_to_ros(
     variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(variable, str(tmp_path))
-    find_log_folder()
+    prepare_logs()
     assert "ROS_LOG_DIR" not in os.environ
 
 
@@ -35,11 +35,11 @@ def test_without_one_logs_are_temporary_files(
 ) -> None:
     if home is not None:
         monkeypatch.setenv("HOME", home)
-    find_log_folder()
+    prepare_logs()
     assert Path(os.environ["ROS_LOG_DIR"]).parent == tmp_path
 
 
 def test_a_folder_that_the_user_has_named_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_LOG_DIR", "/somewhere")
-    find_log_folder()
+    prepare_logs()
     assert os.environ["ROS_LOG_DIR"] == "/somewhere"

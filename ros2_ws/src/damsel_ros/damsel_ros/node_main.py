@@ -23,7 +23,7 @@ from damsel.cli import EXIT_BAD_INPUT
 from damsel.errors import DamselError, InvalidConfigError, brief
 from damsel_ros.share import config_file
 
-__all__ = ["check_domain_id", "find_log_folder", "prepare_dds", "run_nodes", "start_ros"]
+__all__ = ["check_domain_id", "prepare_dds", "prepare_logs", "run_nodes", "start_ros"]
 
 OPERATOR_PID = "DAMSEL_OPERATOR_PID"
 """Environment variable with the process that started a node, which must not outlive it."""
@@ -67,7 +67,7 @@ def start_ros(
         InvalidConfigError: If the ROS arguments, a parameter file or the domain id cannot be read.
     """
     prepare_dds()
-    find_log_folder()
+    prepare_logs()
     check_domain_id()
     try:
         rclpy.init(args=None if args is None else list(args), signal_handler_options=signals)
@@ -76,7 +76,7 @@ def start_ros(
         raise InvalidConfigError(f"{what}: {error}") from None
 
 
-def find_log_folder() -> None:
+def prepare_logs() -> None:
     """Have ROS 2 log below the folder for temporary files where it could not in the home folder."""
     if "ROS_LOG_DIR" in os.environ:
         return

@@ -265,6 +265,21 @@ def test_a_stop_between_two_trajectories_ends_the_run_too() -> None:
     assert ended == Ended(Outcome.ABORTED, reason)
 
 
+@pytest.mark.parametrize("own", [101, 0xFFFFFFFF])
+def test_a_reset_by_somebody_else_ends_the_run_at_once(own: int) -> None:
+    world = World()
+    world.begin()
+    world.trajectory = own - 1
+    world.reset()
+    world.observe(0)
+    world.trajectory = own - 1
+    assert world.observe(0) == []  # late, of a trajectory before
+    world.trajectory = own % 0xFFFFFFFF + 1
+    ended = ending(world.observe(0))
+    reason = "somebody else has reset the robot in the middle of a trajectory"
+    assert ended == Ended(Outcome.ABORTED, reason)
+
+
 def test_cancelling_holds_the_arm_and_nothing_is_commanded_afterwards() -> None:
     world = World()
     world.begin()

@@ -168,7 +168,13 @@ class AdaptRun:
             self._early = [*self._early[-_EARLY_EVENTS:], event]
             if self._is_stop_meanwhile(event):
                 return self._abort(f"the robot node stopped the arm: {event.reason}")
-        if self._phase is not _Phase.ROLLING or event.trajectory != self._buffer.trajectory:
+        if self._phase is not _Phase.ROLLING:
+            return []
+        if event.trajectory != self._buffer.trajectory:
+            if isinstance(event, Observed) and self._is_later(event.trajectory):
+                return self._abort(
+                    "somebody else has reset the robot in the middle of a trajectory"
+                )
             return []
         try:
             problem = self._add(event)
@@ -183,6 +189,10 @@ class AdaptRun:
             and event.status is Status.STOPPED
             and event.trajectory == self._buffer.trajectory
         )
+
+    def _is_later(self, trajectory: int) -> bool:
+        """Whether a trajectory began after this run's own; ids count up and are uint32."""
+        return 0 < (trajectory - self._buffer.trajectory) % 2**32 < 2**31
 
     def cancel(self) -> list[Effect]:
         """Stop the arm and end the run."""

@@ -69,6 +69,27 @@ def test_parameters_that_the_fit_has_not_seen_are_recovered(seed: int) -> None:
     assert after.end_effector_rms_m < 0.2 * before.end_effector_rms_m
 
 
+@pytest.mark.slow
+def test_slow_motion_is_not_explained_by_another_arm() -> None:
+    """Smoothing stands in for delay there, and gains for friction and damping."""
+
+    def slowly(now_s: float) -> np.ndarray:
+        speeds_m_s = np.array([0.06, 0.042, 0.012])
+        turns = 2 * np.pi * now_s * np.array([0.25, 0.2, 0.3]) + [0.0, np.pi / 2, 0.0]
+        return 0.05 * speeds_m_s * np.sin(turns)
+
+    hidden = ArmPhysics(friction=0.0088, damping_scale=0.82, gain_scale=1.32, delay_s=0.0699)
+    rng = np.random.default_rng(3)
+    result = fit(replays(recorded_excitation(hidden, 10.0, rng, displacement_at=slowly)))
+    for name in ("friction", "gain_scale", "delay_s"):
+        found, true = getattr(result.arm, name), getattr(hidden, name)
+        assert found == pytest.approx(true, rel=0.05), name
+        assert abs(found - true) < 3 * result.standard_errors[name], name
+    assert result.arm.smoothing_s == pytest.approx(SMOOTHING_S, rel=0.1)
+    assert "its standard error is" in result.not_identified["damping_scale"]
+    assert 0.5 < result.arm.damping_scale < 1.5
+
+
 def test_the_simulated_arm_replays_itself() -> None:
     found = gap(replays(simulated(UP, 20)), NOMINAL_ARM)
     # Targets are interpolated, and the velocity before the first of them is not known.
@@ -96,7 +117,7 @@ def test_a_touch_ends_what_is_judged() -> None:
     assert not pressing.judged[-1]
 
 
-def test_what_a_motion_does_not_tell_is_named_and_stays_nominal() -> None:
+def test_what_a_motion_does_not_tell_is_named_and_nearly_nominal() -> None:
     # Slow, in one direction, seen through an encoder: little about gains and damping.
     slow = simulated(UP / 10, 101)
     coarse = replace(slow, positions=np.round(slow.positions / 4e-4) * 4e-4)
@@ -122,7 +143,7 @@ def test_a_short_motion_tells_nothing_for_sure() -> None:
     ("ahead_s", "words"),
     [
         (-0.05, r"delay_s comes out as -0\.0\d+, where the least that is allowed is -0\.02.*clock"),
-        (-0.3, r"delay_s comes out as -0\.02, where the least.*clock"),
+        (-0.3, r"delay_s comes out as -0\.0\d+, where the least.*clock"),
         pytest.param(
             0.6,
             r"delay_s comes out as 0\.5, where the most that is allowed is 0\.5.*clock",

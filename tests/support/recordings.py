@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from damsel.control import ControllerCfg, EndEffectorController
@@ -22,8 +24,11 @@ def recorded_excitation(
     *,
     jitter_s: float = 0.001,
     quantum_rad: float = QUANTUM_RAD,
+    displacement_at: Callable[[float], np.ndarray] | None = None,
 ) -> Recording:
-    """The excitation motion on a virtual arm, heard with quantised joints and unsteady stamps.
+    """A motion on a virtual arm, heard with quantised joints and unsteady stamps.
+
+    It is the excitation, or what `displacement_at` asks for at times in seconds, (3,) metres.
 
     Delays come into effect at ticks of 10 ms, as those of the virtual arm do.
     """
@@ -40,7 +45,10 @@ def recorded_excitation(
             joints = arm.joint_positions[None]
             moved = end_effector_position(joints)[0] - start
             period_s = controller_cfg.control_period_s
-            displacement = excitation_displacement(cfg, tick // steps, period_s, moved)
+            if displacement_at is None:
+                displacement = excitation_displacement(cfg, tick // steps, period_s, moved)
+            else:
+                displacement = displacement_at(now_s)
             controller.begin(displacement[None], joints)
         target = controller.tick(tick % steps)[0][0]
         arm.take(JointCommand(Mode.POSITION, target.copy(), now_s))

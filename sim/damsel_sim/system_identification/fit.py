@@ -1,19 +1,22 @@
 """Least squares of joint trajectories over the free parameters of the simulated arm.
 
-Levenberg-Marquardt with a Jacobian by finite differences: all candidates of an iteration, the
-differences and the trial steps under several dampings, are rows of one batched simulation. Huber
-weights keep outliers from counting more than linearly. Standard errors are cluster-robust (White
-1980; Liang and Zeger 1986) over blocks of half a second, because what is left over of a trajectory
-is not independent from one measurement to the next.
+Gauss-Newton within bounds by `mujoco.minimize`, from the best of many starts, with a Jacobian by
+finite differences: all candidates are rows of one batched simulation. Huber's loss keeps outliers
+from counting more than linearly. Standard errors are cluster-robust (White 1980; Liang and Zeger
+1986) over blocks of half a second, because what is left over of a trajectory is not independent
+from one measurement to the next. They are those of all parameters together: what another one
+could make up for is not identified.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from mujoco import minimize
 from numpy.typing import NDArray
 
 from damsel_sim.arm_parameters import LIMITS, NOMINAL_ARM, ArmParameters
@@ -24,7 +27,7 @@ __all__ = ["FitCfg", "FitResult", "fit"]
 
 Array = NDArray[np.float64]
 
-# Typical sizes; differences are taken over a part of them.
+# Differences are taken over a part of these.
 _SCALES = {
     "friction": 0.02,
     "damping_scale": 1.0,
@@ -33,9 +36,12 @@ _SCALES = {
     "smoothing_s": 0.05,
 }
 _DIFFERENCE = 0.02
+# Searched by their logarithms.
+_MULTIPLES = ("damping_scale", "gain_scale")
 # Without smoothing targets are taken as they are, which is no limit of less and less smoothing,
 # because a set point that approaches them keeps the limits of acceleration.
-_BOUNDS = LIMITS | {"smoothing_s": (TICK_PERIOD_S, LIMITS["smoothing_s"][1])}
+_MOST_SMOOTHING_S = LIMITS["smoothing_s"][1]
+_BOUNDS = LIMITS | {"smoothing_s": (TICK_PERIOD_S, _MOST_SMOOTHING_S)}
 # An arm without friction, and one without smoothing, are at a bound and well.
 _GOOD_BOUNDS = (("friction", "least"), ("smoothing_s", "least"))
 _CLOCKS = (
@@ -50,17 +56,27 @@ _SMALL_ERRORS = {
     "delay_s": 0.002,
     "smoothing_s": 0.002,
 }
-# Delay and smoothing can stand in for one another, so the search begins at the best of these with
-# and at the best without smoothing.
+_DAMPINGS = (0.4, 1.0, 2.5)
+# Delay and smoothing can stand in for one another, and so can damping and gains, so the search
+# begins at the best of these with and at the best without smoothing.
 _STARTS = tuple(
-    ArmParameters(friction=0.005, delay_s=delay_s, smoothing_s=smoothing_s)
-    for delay_s in (0.0, 0.03, 0.06, 0.1, 0.15)
-    for smoothing_s in (0.0, 0.02, 0.05)
+    ArmParameters(
+        friction=0.005,
+        damping_scale=damping_scale,
+        gain_scale=gain_scale,
+        delay_s=delay_s,
+        smoothing_s=smoothing_s,
+    )
+    for damping_scale, gain_scale, delay_s, smoothing_s in product(
+        _DAMPINGS, (0.6, 1.0, 1.6), (0.0, 0.03, 0.06, 0.1, 0.15), (0.0, 0.02, 0.05)
+    )
 )
+_STRIDE_S, _STRIDES = 0.01, 4
 _HUBER = 2.0  # standard deviations
 _NORMAL_MAD = 1.4826  # standard deviation of a normal distribution in median absolute deviations
-_DAMPINGS = (1e-2, 1.0, 1e2)
-_MOST_DAMPING = 1e8
+# What the simulated arm lacks of a real one need not show in residuals. On virtual arms in slow
+# motion, parameters were off by up to twice as many of the errors that residuals tell.
+_UNMODELLED = 3.0
 
 
 @dataclass(frozen=True)
@@ -69,9 +85,8 @@ class FitCfg:
 
     Attributes:
         iterations: at most.
-        search_tolerance: the search with and without smoothing ends when a step lowers the loss
-            by less than this part of it.
-        tolerance: the same of the fit that begins at the better of the two.
+        searches: how many of the best starts, with smoothing and without, are followed.
+        tolerance: a search ends when a step is smaller than this, in typical sizes.
         least_motion_rad: a joint that moves less says nothing.
         noise_rad: least noise that is assumed of a measurement; that of an encoder with 14 bits.
         block_s: measurements closer together than this are not taken for independent.
@@ -80,7 +95,7 @@ class FitCfg:
     """
 
     iterations: int = 40
-    search_tolerance: float = 0.02
+    searches: int = 2
     tolerance: float = 1e-4
     least_motion_rad: float = 0.02
     noise_rad: float = 1e-4
@@ -94,7 +109,8 @@ class FitResult:
     """What was fitted.
 
     Attributes:
-        arm: the parameters; what was not identified is nominal.
+        arm: the parameters; what was not identified is as near to nominal as the recording lets
+            it be, and the others are fitted to that.
         standard_errors: by name, of what was.
         not_identified: by name, why the recording does not tell.
     """
@@ -105,34 +121,35 @@ class FitResult:
 
 
 class _Problem(NamedTuple):
+    """Residuals over the parameters of these names; a point has them in typical sizes."""
+
     replays: Sequence[Replay]
     names: tuple[str, ...]
     fixed: ArmParameters
     cfg: FitCfg
 
-    @property
-    def scale(self) -> Array:
-        return np.array([_SCALES[name] for name in self.names])
+    def point(self, values: Mapping[str, float] | ArmParameters) -> Array:
+        """The point (parameters,) of an arm, or of values by name, within bounds."""
+        given = vars(values) if isinstance(values, ArmParameters) else values
+        return np.array(
+            [_scaled(name, np.clip(given[name], *_BOUNDS[name])) for name in self.names]
+        )
 
     @property
-    def low(self) -> Array:
-        return np.array([_BOUNDS[name][0] for name in self.names])
+    def bounds(self) -> tuple[Array, Array]:
+        low, high = ({name: _BOUNDS[name][side] for name in self.names} for side in (0, 1))
+        return self.point(low), self.point(high)
 
-    @property
-    def high(self) -> Array:
-        return np.array([_BOUNDS[name][1] for name in self.names])
+    def arm(self, point: Array) -> ArmParameters:
+        values = {
+            name: float(np.clip(_unscaled(name, one), *_BOUNDS[name]))
+            for name, one in zip(self.names, point, strict=True)
+        }
+        return replace(self.fixed, **values)
 
-    def values_of(self, arm: ArmParameters) -> Array:
-        values = np.array([getattr(arm, name) for name in self.names])
-        clipped: Array = np.clip(values, self.low, self.high)
-        return clipped
-
-    def arm(self, values: Array) -> ArmParameters:
-        return replace(self.fixed, **dict(zip(self.names, map(float, values), strict=True)))
-
-    def residuals(self, values: Array) -> Array:
-        """Simulated less measured joints (n, m), radians, of candidates (n, parameters)."""
-        arms = [self.arm(one) for one in values]
+    def residuals(self, points: Array) -> Array:
+        """Simulated less measured joints (m, n), radians, at points (parameters, n)."""
+        arms = [self.arm(one) for one in points.T]
         return np.concatenate(
             [
                 (replay.positions(arms) - replay.motion.positions)[:, replay.judged].reshape(
@@ -141,15 +158,14 @@ class _Problem(NamedTuple):
                 for replay in self.replays
             ],
             axis=1,
-        )
+        ).T
 
-    def linearised(self, values: Array) -> tuple[Array, Array]:
-        """Residuals (m,) and their Jacobian (m, parameters) in units of `scale`."""
-        step = _DIFFERENCE * self.scale
-        step = np.where(values + step > self.high, -step, step)
-        found = self.residuals(values + np.vstack([np.zeros_like(step), np.diag(step)]))
-        jacobian = (found[1:] - found[0]) / (step / self.scale)[:, None]
-        return found[0], jacobian.T
+    def linearised(self, point: Array) -> tuple[Array, Array]:
+        """Residuals (m,) and their Jacobian (m, parameters)."""
+        step = np.where(point + _DIFFERENCE > self.bounds[1], -_DIFFERENCE, _DIFFERENCE)
+        points = point[:, None] + np.column_stack([np.zeros_like(step), np.diag(step)])
+        found = self.residuals(points)
+        return found[:, 0], (found[:, 1:] - found[:, :1]) / step
 
     def blocks(self) -> NDArray[np.int_]:
         """To which block (m,) a residual belongs."""
@@ -180,32 +196,45 @@ def fit(
     """
     cfg = cfg or FitCfg()
     _check_motion(replays, cfg)
-    names, arm = min(
-        (_searched(replays, smooth, cfg, progress) for smooth in (False, True)),
-        key=lambda found: found.loss,
-    )[:2]
-    arm = _minimise(_Problem(replays, names, arm, cfg), arm, progress).arm
-    not_identified: dict[str, str] = {}
-    while names:
-        _check_bounds([name for name in names if name == "delay_s"], arm)
-        problem = _Problem(replays, names, arm, cfg)
-        errors = _standard_errors(problem, arm)
-        worst = max(errors, key=lambda name: errors[name] / _allowed_error(name, arm, cfg))
-        allowed = _allowed_error(worst, arm, cfg)
-        if errors[worst] <= allowed:
-            _check_bounds(names, arm)
-            return FitResult(arm, errors, not_identified)
-        not_identified[worst] = (
-            f"its standard error is {errors[worst]:.2g} at {getattr(arm, worst):.3g} "
-            f"(allowed: {allowed:.2g})"
+    best = _best(
+        [one for smooth in (False, True) for one in _searched(replays, smooth, cfg, progress)]
+    )
+    best = _beyond(best, progress)
+    _check_bounds(["delay_s"], best.arm)
+    errors = _standard_errors(best)
+    allowed = {name: _allowed_error(name, best.arm, cfg) for name in errors}
+    told = tuple(name for name in errors if errors[name] <= allowed[name])
+    if not told:
+        raise InvalidRecordingError(
+            "the recording tells none of the parameters; allowed: one in which the arm moves "
+            f"freely, such as damsel-record --excite makes. If it does, {_CLOCKS}"
         )
-        # The others are fitted anew without it.
-        arm = replace(arm, **{worst: getattr(NOMINAL_ARM, worst)})
-        names = tuple(name for name in names if name != worst)
-        arm = _minimise(_Problem(replays, names, arm, cfg), arm, progress).arm
-    raise InvalidRecordingError(
-        "the recording tells none of the parameters; allowed: one in which the arm moves freely, "
-        f"such as damsel-record --excite makes. If it does, {_CLOCKS}"
+    _check_bounds(told, best.arm)
+    arm = best.arm
+    if len(told) < len(errors):
+        nearest = {
+            name: float(
+                np.clip(
+                    getattr(NOMINAL_ARM, name),
+                    getattr(arm, name) - errors[name],
+                    getattr(arm, name) + errors[name],
+                )
+            )
+            for name in errors
+            if name not in told
+        }
+        problem = _Problem(replays, told, replace(arm, **nearest), cfg)
+        arm = _minimise(problem, arm, best.deviation, progress).arm
+        _check_bounds(told, arm)
+    return FitResult(
+        arm,
+        {name: errors[name] for name in told},
+        {
+            name: f"its standard error is {errors[name]:.2g} at {getattr(best.arm, name):.3g} "
+            f"(allowed: {allowed[name]:.2g})"
+            for name in errors
+            if name not in told
+        },
     )
 
 
@@ -222,22 +251,67 @@ def _check_bounds(names: Sequence[str], arm: ArmParameters) -> None:
 
 
 class _Found(NamedTuple):
-    names: tuple[str, ...]
+    """Where a search has ended.
+
+    Attributes:
+        problem: what was searched.
+        arm: the arm there.
+        deviation: typical residual there, radians.
+    """
+
+    problem: _Problem
     arm: ArmParameters
-    loss: float
+    deviation: float
+
+    def loss(self, norm: _Huber) -> float:
+        return norm.value(self.problem.residuals(self.problem.point(self.arm)[:, None]))
 
 
 def _searched(
     replays: Sequence[Replay], smooth: bool, cfg: FitCfg, progress: Callable[[str], object]
-) -> _Found:
-    """The best arm that smooths its targets, or the best that does not."""
+) -> list[_Found]:
+    """Arms that smooth their targets, or arms that do not, from the best starts."""
     names = tuple(name for name in _SCALES if smooth or name != "smoothing_s")
     starts = [arm for arm in _STARTS if (arm.smoothing_s > 0) == smooth]
     problem = _Problem(replays, names, NOMINAL_ARM, cfg)
-    losses = (problem.residuals(np.array([problem.values_of(one) for one in starts])) ** 2).sum(
-        axis=1
-    )
-    return _minimise(problem, starts[int(np.argmin(losses))], progress, cfg.search_tolerance)
+    off = problem.residuals(np.array([problem.point(one) for one in starts]).T)
+    found = []
+    for start in np.argsort(np.abs(off).sum(axis=0))[: cfg.searches]:
+        first = _minimise(problem, starts[start], _deviation(off[:, start], cfg), progress)
+        # Outliers are told by what a better arm leaves over.
+        found.append(_minimise(problem, first.arm, first.deviation, progress))
+    return found
+
+
+def _best(found: Sequence[_Found]) -> _Found:
+    """The one with the least loss, by one measure of what is an outlier."""
+    norm = _Huber(min(one.deviation for one in found))
+    return found[int(np.argmin([one.loss(norm) for one in found]))]
+
+
+def _beyond(best: _Found, progress: Callable[[str], object]) -> _Found:
+    """What is found by stepping over the ridges on which smoothing stands in for delay."""
+    problem = best.problem
+    for _ in range(_STRIDES):
+        beside = [
+            replace(
+                best.arm,
+                damping_scale=damping_scale,
+                delay_s=float(np.clip(best.arm.delay_s + later_s, *_BOUNDS["delay_s"])),
+                smoothing_s=float(np.clip(best.arm.smoothing_s - later_s, 0.0, _MOST_SMOOTHING_S)),
+            )
+            for damping_scale, later_s in product(_DAMPINGS, (-_STRIDE_S, 0.0, _STRIDE_S))
+        ]
+        norm = _Huber(best.deviation)
+        losses = norm.values(problem.residuals(np.array([problem.point(one) for one in beside]).T))
+        ends = [
+            _minimise(problem, beside[index], best.deviation, progress)
+            for index in np.argsort(losses)[: problem.cfg.searches]
+        ]
+        before, best = best, _best([best, *ends])
+        if best is before:
+            break
+    return best
 
 
 def _check_motion(replays: Sequence[Replay], cfg: FitCfg) -> None:
@@ -270,55 +344,78 @@ def _allowed_error(name: str, arm: ArmParameters, cfg: FitCfg) -> float:
     return max(_SMALL_ERRORS[name], cfg.largest_error * value)
 
 
+class _Huber(minimize.Norm):  # type: ignore[misc]  # it has no types
+    """Quadratic up to some standard deviations, linear beyond."""
+
+    def __init__(self, deviation: float) -> None:
+        self._bend = _HUBER * deviation
+
+    def weights(self, residual: Array) -> Array:
+        """Weight of each residual in a weighted sum of squares with the same slope."""
+        weights: Array = np.minimum(1.0, self._bend / np.maximum(np.abs(residual), 1e-12))
+        return weights
+
+    def values(self, residuals: Array) -> Array:
+        """The losses (n,) of residuals (m, n)."""
+        size = np.abs(residuals)
+        inner = np.minimum(size, self._bend)
+        losses: Array = (inner * (size - 0.5 * inner)).sum(axis=0)
+        return losses
+
+    def value(self, r: Array) -> float:
+        return float(self.values(r).sum())
+
+    def grad_hess(self, r: Array, proj: Array) -> tuple[Array, Array]:
+        weighted = proj * self.weights(r)
+        return weighted.T @ r, weighted.T @ proj
+
+
 def _minimise(
     problem: _Problem,
     start: ArmParameters,
+    deviation: float,
     progress: Callable[[str], object],
-    tolerance: float | None = None,
 ) -> _Found:
-    values, damping = problem.values_of(start), 1e-2
-    tolerance = problem.cfg.tolerance if tolerance is None else tolerance
-    for iteration in range(problem.cfg.iterations):
-        residual, jacobian = problem.linearised(values)
-        weights = _huber_weights(residual)
-        rms_rad = float(np.sqrt((residual**2).mean()))
-        found = ", ".join(f"{n} {v:.4g}" for n, v in zip(problem.names, values, strict=True))
-        progress(f"iteration {iteration}: {1000 * rms_rad:.3f} mrad left with {found}")
-        weighted = jacobian * weights[:, None]
-        curvature, slope = weighted.T @ jacobian, weighted.T @ residual
-        loss = float(weights @ residual**2)
-        while damping < _MOST_DAMPING:
-            dampings = [damping * factor for factor in _DAMPINGS]
-            steps = [
-                np.linalg.lstsq(curvature + one * np.diag(np.diag(curvature)), -slope, rcond=None)[
-                    0
-                ]
-                for one in dampings
-            ]
-            trials = np.clip(values + np.array(steps) * problem.scale, problem.low, problem.high)
-            losses = (problem.residuals(trials) ** 2) @ weights
-            best = int(np.argmin(losses))
-            if losses[best] < loss:
-                break
-            damping *= _DAMPINGS[-1] / _DAMPINGS[0]
-        else:
-            break
-        values, damping = trials[best], max(dampings[best], 1e-9)
-        if losses[best] > (1 - tolerance) * loss:
-            break
-    loss = float((problem.residuals(values[None])[0] ** 2).sum())
-    return _Found(problem.names, problem.arm(values), loss)
+    def tell(trace: Sequence[minimize.IterLog]) -> None:
+        arm = problem.arm(trace[-1].candidate.ravel())
+        found = ", ".join(f"{name} {getattr(arm, name):.4g}" for name in problem.names)
+        progress(f"iteration {len(trace) - 1}: loss {trace[-1].objective:.4g} with {found}")
+
+    end, _ = minimize.least_squares(
+        problem.point(start),
+        problem.residuals,
+        bounds=problem.bounds,
+        jacobian=lambda point, _: problem.linearised(point.ravel())[1],
+        norm=_Huber(deviation),
+        x_scale="jac",
+        mu_min=1e-3,
+        mu_factor=5.0,
+        xtol=problem.cfg.tolerance,
+        gtol=0.0,
+        max_iter=problem.cfg.iterations,
+        verbose=minimize.Verbosity.SILENT,
+        iter_callback=tell,
+    )
+    residual = problem.residuals(end.reshape(-1, 1))
+    return _Found(problem, problem.arm(end.ravel()), _deviation(residual, problem.cfg))
 
 
-def _huber_weights(residual: Array) -> Array:
-    deviation = _NORMAL_MAD * float(np.median(np.abs(residual))) + 1e-12
-    weights: Array = np.minimum(1.0, _HUBER * deviation / np.maximum(np.abs(residual), 1e-12))
-    return weights
+def _deviation(residual: Array, cfg: FitCfg) -> float:
+    return max(_NORMAL_MAD * float(np.median(np.abs(residual))), cfg.noise_rad)
 
 
-def _standard_errors(problem: _Problem, arm: ArmParameters) -> dict[str, float]:
-    residual, jacobian = problem.linearised(problem.values_of(arm))
-    weights = _huber_weights(residual)
+def _scaled(name: str, value: float) -> float:
+    return float(np.log(value)) if name in _MULTIPLES else value / _SCALES[name]
+
+
+def _unscaled(name: str, value: float) -> float:
+    return float(np.exp(value)) if name in _MULTIPLES else value * _SCALES[name]
+
+
+def _standard_errors(found: _Found) -> dict[str, float]:
+    problem = found.problem
+    residual, jacobian = problem.linearised(problem.point(found.arm))
+    weights = _Huber(found.deviation).weights(residual)
     weighted = jacobian * weights[:, None]
     curvature = weighted.T @ jacobian
     # What leaves every joint where it is has a curvature of zero; its error is then huge.
@@ -330,4 +427,11 @@ def _standard_errors(problem: _Problem, arm: ArmParameters) -> dict[str, float]:
     # With the usual correction for few blocks.
     robust = inverse @ (scores.T @ scores) @ inverse * len(scores) / (len(scores) - 1)
     variance = np.maximum(np.diag(robust), problem.cfg.noise_rad**2 * np.diag(inverse))
-    return dict(zip(problem.names, map(float, np.sqrt(variance) * problem.scale), strict=True))
+    slopes = {
+        name: getattr(found.arm, name) if name in _MULTIPLES else _SCALES[name]
+        for name in problem.names
+    }
+    return {
+        name: float(_UNMODELLED * np.sqrt(one) * slopes[name])
+        for name, one in zip(problem.names, variance, strict=True)
+    }

@@ -11,7 +11,6 @@ from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
     SetEnvironmentVariable,
-    Shutdown,
 )
 from launch.substitutions import (
     EnvironmentVariable,
@@ -24,25 +23,24 @@ from launch_ros.substitutions import FindPackageShare
 
 _OPTIONS = {
     "robot": ("sim", "The arm: sim or sawyer."),
-    "family": ("", "Family of the hidden task: push, door or drawer; empty for door."),
+    "family": ("", "Family of the hidden task: push, door or drawer; by default door."),
     "goal": (
         "",
-        "Hidden goal, such as 0.62 for door or 0.17,-0.04 for push; empty for one drawn at random "
+        "Hidden goal, such as 0.62 for door or 0.17,-0.04 for push; by default one drawn at random "
         "from the family's range (0.62 without family).",
     ),
-    "bundle": ("", "Model bundle; empty for that of the parameter files, or models/default."),
+    "bundle": ("", "Model bundle; by default that of the parameter files, or models/default."),
     "iterations": ("4", "Adaptation trajectories at most."),
-    "json": ("", "File for the result; empty for none."),
-    "record": ("", "New MCAP file for a recording; empty for none."),
+    "json": ("", "File for the result; by default none."),
+    "record": ("", "New MCAP file for a recording; by default none."),
 }
 
 
 def generate_launch_description() -> LaunchDescription:
     """Wire robot, task and adapt nodes and the operator, who ends the launch."""
     here = ThisLaunchFileDir()
-    operator_options = [
-        part for name in _OPTIONS for part in (f"--{name}", LaunchConfiguration(name))
-    ]
+    operator_options = [[f"--{name}=", LaunchConfiguration(name)] for name in _OPTIONS]
+    checked_options = [part for option in operator_options for part in (*option, "\n")]
     return LaunchDescription(
         [
             *(
@@ -50,6 +48,12 @@ def generate_launch_description() -> LaunchDescription:
                 for name, (default, description) in _OPTIONS.items()
             ),
             # Said here as well, for `--show-args`, which does not look into what is included.
+            DeclareLaunchArgument(
+                "mode",
+                default_value="",
+                choices=["", "lockstep", "realtime"],
+                description="Who makes the control steps; by default as the parameter files say.",
+            ),
             DeclareLaunchArgument(
                 "parameters",
                 default_value=[
@@ -64,6 +68,13 @@ def generate_launch_description() -> LaunchDescription:
                 "ROS_AUTOMATIC_DISCOVERY_RANGE",
                 EnvironmentVariable("ROS_AUTOMATIC_DISCOVERY_RANGE", default_value="LOCALHOST"),
             ),
+            IncludeLaunchDescription(
+                PathJoinSubstitution([here, "guard.launch.py"]),
+                launch_arguments={
+                    "damsel_nodes": "robot task adapt",
+                    "damsel_operator": checked_options,
+                }.items(),
+            ),
             IncludeLaunchDescription(PathJoinSubstitution([here, "robot.launch.py"])),
             IncludeLaunchDescription(PathJoinSubstitution([here, "adaptation.launch.py"])),
             Node(
@@ -72,7 +83,6 @@ def generate_launch_description() -> LaunchDescription:
                 name="operator",
                 arguments=["--attach", *operator_options],
                 output="screen",
-                on_exit=Shutdown(reason="the adaptation is over"),
             ),
         ]
     )

@@ -7,7 +7,6 @@ from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
     OpaqueFunction,
-    Shutdown,
 )
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
 from launch_ros.actions import Node
@@ -33,17 +32,18 @@ def generate_launch_description() -> LaunchDescription:
                 name="adapt",
                 namespace="damsel",
                 parameters=[parameters, own, *given],
-                on_exit=Shutdown(reason="the adapt node ended"),
             )
         ]
 
     return LaunchDescription(
         [
-            DeclareLaunchArgument("robot", default_value="sim", choices=["sim", "sawyer"]),
+            DeclareLaunchArgument(
+                "robot", default_value="sim", choices=["sim", "sawyer"], description="The arm."
+            ),
             DeclareLaunchArgument(
                 "bundle",
                 default_value="",
-                description="Model bundle; empty for that of the parameter files, or "
+                description="Model bundle; by default that of the parameter files, or "
                 "models/default.",
             ),
             DeclareLaunchArgument(
@@ -52,7 +52,8 @@ def generate_launch_description() -> LaunchDescription:
                 description="Parameter file of your own set-up.",
             ),
             IncludeLaunchDescription(
-                PathJoinSubstitution([ThisLaunchFileDir(), "parameters.launch.py"])
+                PathJoinSubstitution([ThisLaunchFileDir(), "guard.launch.py"]),
+                launch_arguments={"damsel_nodes": "task adapt"}.items(),
             ),
             Node(
                 package="damsel_ros",
@@ -60,7 +61,6 @@ def generate_launch_description() -> LaunchDescription:
                 name="task",
                 namespace="damsel",
                 parameters=[parameters, own],
-                on_exit=Shutdown(reason="the task node ended"),
             ),
             OpaqueFunction(function=adapt_node),
         ]

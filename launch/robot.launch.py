@@ -7,7 +7,6 @@ from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
     OpaqueFunction,
-    Shutdown,
 )
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
 from launch_ros.actions import Node
@@ -26,6 +25,8 @@ def generate_launch_description() -> LaunchDescription:
         # One that is not given must not win over that of one's own file.
         mode = LaunchConfiguration("mode").perform(context)
         given = [{"mode": mode}] if mode else []
+        # A file of one's own cannot make an arm out of a simulation.
+        given.append({"backend": robot})
         return [
             Node(
                 package="damsel_ros",
@@ -33,18 +34,19 @@ def generate_launch_description() -> LaunchDescription:
                 name="robot",
                 namespace="damsel",
                 parameters=[parameters, own, *given],
-                on_exit=Shutdown(reason="the robot node ended"),
             )
         ]
 
     return LaunchDescription(
         [
-            DeclareLaunchArgument("robot", default_value="sim", choices=["sim", "sawyer"]),
+            DeclareLaunchArgument(
+                "robot", default_value="sim", choices=["sim", "sawyer"], description="The arm."
+            ),
             DeclareLaunchArgument(
                 "mode",
                 default_value="",
                 choices=["", "lockstep", "realtime"],
-                description="Who makes the control steps; empty for what the parameter files say.",
+                description="Who makes the control steps; by default as the parameter files say.",
             ),
             DeclareLaunchArgument(
                 "parameters",
@@ -52,7 +54,8 @@ def generate_launch_description() -> LaunchDescription:
                 description="Parameter file of your own set-up.",
             ),
             IncludeLaunchDescription(
-                PathJoinSubstitution([ThisLaunchFileDir(), "parameters.launch.py"])
+                PathJoinSubstitution([ThisLaunchFileDir(), "guard.launch.py"]),
+                launch_arguments={"damsel_nodes": "robot"}.items(),
             ),
             OpaqueFunction(function=robot_node),
         ]

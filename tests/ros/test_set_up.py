@@ -16,6 +16,7 @@ from damsel.errors import InvalidConfigError, RobotError
 from damsel_ros import processes, record_cli, rehearse_cli
 from damsel_ros.parameter_file import check_parameter_file
 from damsel_ros.preflight_cli import preflight
+from damsel_ros.share import config_file
 
 
 @pytest.fixture
@@ -70,6 +71,45 @@ def test_a_file_that_says_nothing_to_our_nodes_is_refused(
     ):
         with pytest.raises(InvalidConfigError, match=says + allowed):
             command()
+
+
+@pytest.mark.parametrize(
+    ("node", "values", "says"),
+    [
+        (
+            "/damsel/robot",
+            "command_timeout_s: '0,1'",
+            "command_timeout_s of /damsel/robot is '0,1'",
+        ),
+        ("/damsel/robot", "command_timeout_s: 1", "command_timeout_s of /damsel/robot is 1"),
+        ("/damsel/robot", "command_timeout_s: [0.1]", r"command_timeout_s of .* is \[0.1\]"),
+        ("/damsel/adapt", "max_repeats: '5'", "max_repeats of /damsel/adapt is '5'"),
+        ("/damsel/adapt", "reset_timeout_s: 60s", "reset_timeout_s of /damsel/adapt is '60s'"),
+        ("/**", "reset_timeout_s: true", "reset_timeout_s of /damsel/adapt is True"),
+        ("/*/robot", "sawyer: {state_timeout_s: '0.05'}", "sawyer.state_timeout_s of .* is '0.05'"),
+        ("/damsel/robot", "sawyer.state_timeout_s:", "sawyer.state_timeout_s of .* is None"),
+        ("/damsel/robot", "mode: 3", "mode of /damsel/robot is 3; allowed: lockstep or realtime"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_which_ros_would_drop(
+    node: str, values: str, says: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"{node}: {{ros__parameters: {{{values}}}}}", encoding="utf-8")
+    with pytest.raises(InvalidConfigError, match=f"mine.yaml': parameter {says}"):
+        check_parameter_file(file)
+
+
+@pytest.mark.parametrize("text", ["1e-1", "0.5", "5.0e-1"])
+def test_a_number_is_one_however_it_is_written(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"/damsel/robot: {{ros__parameters: {{command_timeout_s: {text}}}}}", "utf-8")
+    check_parameter_file(file)
+
+
+@pytest.mark.parametrize("robot", ["sim", "sawyer"])
+def test_the_shipped_parameter_files_are_taken(robot: str) -> None:
+    check_parameter_file(config_file(f"{robot}.yaml"))
 
 
 def test_recording_takes_no_such_file_either(

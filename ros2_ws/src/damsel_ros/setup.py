@@ -48,7 +48,7 @@ setup(
             "task = damsel_ros.task_node:main",
             "adapt = damsel_ros.adapt_node:main",
             "composed = damsel_ros.composed:main",
-            "check_parameters = damsel_ros.check_parameters:main",
+            "check_launch = damsel_ros.check_launch:main",
             "object_bridge = damsel_ros.object_bridge_node:main",
             "recorder = damsel_ros.recorder_node:main",
             "damsel-adapt = damsel_ros.adapt_cli:main",

@@ -24,7 +24,7 @@ from damsel_ros.adapt_options import Options, parse_options
 from damsel_ros.attendant import Attendant
 from damsel_ros.console import end_output, open_missing_streams
 from damsel_ros.interrupt import Interrupt, RunInterruptedError
-from damsel_ros.node_main import check_domain_id, start_ros
+from damsel_ros.node_main import check_domain_id, die_with_operator, start_ros
 from damsel_ros.nodes import (
     NAMESPACE,
     Parameter,
@@ -100,6 +100,7 @@ def run(
     except DamselError as error:
         return _fail(error, EXIT_BAD_INPUT, program)
     interrupt = Interrupt()
+    die_with_operator()  # that of a launch, if any
     try:
         result, recording_problem = _adapt(options, interrupt, surroundings)
     except RunInterruptedError:

@@ -23,7 +23,14 @@ from damsel.cli import EXIT_BAD_INPUT
 from damsel.errors import DamselError, InvalidConfigError, brief
 from damsel_ros.share import config_file
 
-__all__ = ["check_domain_id", "prepare_dds", "prepare_logs", "run_nodes", "start_ros"]
+__all__ = [
+    "check_domain_id",
+    "die_with_operator",
+    "prepare_dds",
+    "prepare_logs",
+    "run_nodes",
+    "start_ros",
+]
 
 OPERATOR_PID = "DAMSEL_OPERATOR_PID"
 """Environment variable with the process that started a node, which must not outlive it."""
@@ -91,15 +98,27 @@ def prepare_logs() -> None:
     os.environ["ROS_LOG_DIR"] = str(Path(tempfile.gettempdir(), f"ros-log-{os.getuid()}"))
 
 
-def _die_with_operator() -> None:
+def die_with_operator() -> None:
     """Have the kernel interrupt this process when its operator dies, however that happens."""
     operator_pid = os.environ.get(OPERATOR_PID)
     if operator_pid is None:
         return
     with contextlib.suppress(OSError, AttributeError):  # only Linux has it
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-    if str(os.getppid()) != operator_pid:
+    if str(os.getppid()) != operator_pid and not _descends_from(operator_pid):
         os.kill(os.getpid(), signal.SIGINT)
+
+
+def _descends_from(pid: str) -> bool:
+    """Whether a process is above this one, with others between, such as a debugger."""
+    above = str(os.getppid())
+    while above not in (pid, "0"):
+        try:
+            status = Path(f"/proc/{above}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        above = status.rpartition(")")[2].split()[1]
+    return above == pid
 
 
 def run_nodes(
@@ -119,7 +138,7 @@ def run_nodes(
     nodes: Sequence[Node] = ()
     told_to_stop = _note_interrupts(*((signal.SIGTERM,) if hear_out else ()))
     try:
-        _die_with_operator()
+        die_with_operator()
         start_ros(signals=SignalHandlerOptions.NO if hear_out else SignalHandlerOptions.ALL)
         nodes = create()
         # What is there now stays: the collector need not stop the arm's thread to go through it.
@@ -136,9 +155,9 @@ def run_nodes(
     except DamselError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         # rclpy cannot make a node once an interrupt has shut it down.
-        if not told_to_stop:
+        if not told_to_stop and rclpy.ok():
             raise
     finally:
         for node in nodes:

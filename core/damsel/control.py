@@ -6,8 +6,7 @@ a joint goal that keeps the tool pointing down; every tick the joints are asked 
 constant speed, and `damsel.safety` decides what they are really told.
 
 The set point may lead the measured end effector by no more than `lead_limit_m`, so an arm that is
-held back does not wind up force. And it goes down at half the speed of any other direction: where
-the tool lands is where it presses most, and a table is seldom where it is thought to be.
+held back does not wind up force.
 """
 
 from __future__ import annotations
@@ -46,7 +45,6 @@ class ControllerCfg:
     Attributes:
         control_period_s: time between displacement commands.
         step_size_m: largest displacement along an axis in one command.
-        descent_step_m: largest displacement downwards in one command.
         lead_limit_m: how far the set point may be from the measured end effector, along an axis,
             before a command is added.
         arrival_ticks: fewest ticks over which a joint goal is approached.
@@ -58,7 +56,6 @@ class ControllerCfg:
 
     control_period_s: float = 0.05
     step_size_m: float = 0.01
-    descent_step_m: float = 0.005
     lead_limit_m: float = 0.005
     arrival_ticks: int = 2
     wall_margin_m: float = 0.003
@@ -69,11 +66,6 @@ class ControllerCfg:
         """Refuse values that cannot be meant."""
         if not 0 < self.step_size_m <= 0.02:
             raise InvalidConfigError(f"step_size_m is {self.step_size_m}; allowed: (0, 0.02]")
-        if not 0 < self.descent_step_m <= self.step_size_m:
-            raise InvalidConfigError(
-                f"descent_step_m is {self.descent_step_m}; allowed: above 0, at most step_size_m, "
-                f"{self.step_size_m}"
-            )
         if not 0 < self.lead_limit_m <= 0.1:
             raise InvalidConfigError(f"lead_limit_m is {self.lead_limit_m}; allowed: (0, 0.1]")
         if not self.arrival_ticks >= 1:
@@ -127,7 +119,6 @@ class EndEffectorController:
         margin = cfg.safety.curvature_margin_m + cfg.wall_margin_m
         self._low = np.asarray(cfg.safety.workspace_low_base) + margin
         self._high = np.asarray(cfg.safety.workspace_high_base) - margin
-        self._lowest_step = np.array([-cfg.step_size_m, -cfg.step_size_m, -cfg.descent_step_m])
         self._set_point = np.zeros((rows, 3))
         self._goal = np.zeros((rows, model.position_low.size))
 
@@ -179,7 +170,7 @@ class EndEffectorController:
             np.isfinite(np.concatenate([displacement, joint_positions], axis=1)), axis=1
         )
         asked = np.where(finite[:, None], displacement, 0.0)
-        step = _clamp(asked, self._lowest_step, cfg.step_size_m)
+        step = _clamp(asked, -cfg.step_size_m, cfg.step_size_m)
         # Without a measurement there is nothing to lead: stay where the joints are commanded.
         joints = np.where(finite[:, None], joint_positions, self._safety.positions)
         measured = end_effector_position(joints, self._model)
@@ -188,7 +179,7 @@ class EndEffectorController:
         # An arm that starts outside of its box comes back at no more than its usual pace.
         applied = _clamp(
             _clamp(anchor + step, self._low, self._high) - anchor,
-            self._lowest_step,
+            -cfg.step_size_m,
             cfg.step_size_m,
         )
         target = anchor + applied

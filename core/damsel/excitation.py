@@ -26,11 +26,10 @@ class _Sine(NamedTuple):
 
 
 # Frequencies without a common period. Speeds stay below the 0.2 m/s that a displacement of a
-# centimetre every 50 ms allows, and below half of that downwards, most of the time; what does not
-# is clipped.
+# centimetre every 50 ms allows, most of the time; what does not is clipped.
 _LATERAL = (_Sine(0.12, 0.17), _Sine(0.022, 0.83), _Sine(0.006, 2.3))
 _FORWARD = (_Sine(0.07, 0.23), _Sine(0.018, 0.97), _Sine(0.005, 2.7))
-_UPWARD = (_Sine(0.03, 0.31), _Sine(0.006, 1.31))
+_UPWARD = (_Sine(0.03, 0.31), _Sine(0.012, 1.31))
 _RAMP_S = 1.0
 
 

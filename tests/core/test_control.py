@@ -203,7 +203,6 @@ def test_applied_is_the_command_where_nothing_is_in_the_way() -> None:
     ("asked", "applied"),
     [
         ([0.02, -0.5, 1e308], [0.01, -0.01, 0.01]),
-        ([0.0, 0.0, -0.01], [0.0, 0.0, -0.005]),
         ([NAN, 0.01, 0.0], [0.0, 0.0, 0.0]),
         ([INF, 0.0, 0.0], [0.0, 0.0, 0.0]),
     ],
@@ -306,10 +305,6 @@ def test_joint_positions_for_a_position_hold_the_tool_there_pointing_down() -> N
     [
         ({"step_size_m": 0.0}, "step_size_m is 0.0; allowed: (0, 0.02]"),
         ({"step_size_m": NAN}, "step_size_m is nan; allowed: (0, 0.02]"),
-        (
-            {"descent_step_m": 0.011},
-            "descent_step_m is 0.011; allowed: above 0, at most step_size_m, 0.01",
-        ),
         ({"lead_limit_m": 0.0}, "lead_limit_m is 0.0; allowed: (0, 0.1]"),
         ({"arrival_ticks": 0}, "arrival_ticks is 0; allowed: 1 or more"),
         ({"wall_margin_m": -0.001}, "wall_margin_m is -0.001; allowed: 0 or more"),

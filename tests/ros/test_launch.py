@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -74,9 +75,23 @@ def test_a_launch_adapts_prints_the_table_and_ends(tmp_path: Path, long_bundle: 
         assert f"process has finished cleanly [pid {pid_of(node, done.stdout)}]" in done.stdout
 
 
-def test_a_launch_with_a_bad_goal_says_so_and_ends(long_bundle: Path) -> None:
-    done = launch(family="push", goal="9,9", bundle=str(long_bundle))
-    assert "damsel-adapt: error: push goal (9.0, 9.0) is out of range" in done.stdout
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"family": "push", "goal": "9,9"}, "push goal (9.0, 9.0) is out of range"),
+        ({"bundle": "/nowhere"}, "bundle '/nowhere': no bundle.yaml there"),
+        ({"iterations": "0"}, "--iterations is 0; allowed: 1 to 100"),
+        ({"mode": "fast"}, 'Argument "mode" provided value "fast" is not valid'),
+        ({"parameters": "/nowhere/lab.yaml"}, "parameters:= '/nowhere/lab.yaml' is not there"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_before_anything_starts(
+    given: dict[str, str], says: str
+) -> None:
+    done = launch(**given)
+    assert done.returncode == 1
+    assert says in done.stdout
+    assert "process started" not in done.stdout
 
 
 def test_a_parameter_file_of_no_node_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -86,6 +101,39 @@ def test_a_parameter_file_of_no_node_is_refused_before_anything_starts(tmp_path:
     assert done.returncode == 1
     assert "names '/damsel/robbot'; allowed: parameters of /damsel/robot" in done.stdout
     assert "process started" not in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_launch_that_is_ended_leaves_no_node_behind(
+    number: signal.Signals, tmp_path: Path, domain_id: int
+) -> None:
+    with running(tmp_path) as process:
+        pids = node_pids(process)
+        process.send_signal(number)
+        process.wait(timeout=10)
+        deadline_s = time.monotonic() + 10.0
+        while any(is_alive(pid) for pid in pids):
+            assert time.monotonic() < deadline_s, "a node is left behind"
+            time.sleep(0.1)
+
+
+def test_a_node_that_dies_ends_the_launch_with_an_exit_code(tmp_path: Path, domain_id: int) -> None:
+    with running(tmp_path) as process:
+        os.kill(node_pids(process)[0], signal.SIGKILL)
+        said = process.communicate(timeout=30)[0]
+    assert "robot died: exit code -9" in said
+    assert process.returncode == 1
+
+
+def test_a_second_launch_leaves_a_running_one_alone(tmp_path: Path, domain_id: int) -> None:
+    with running(tmp_path) as process:
+        node_pids(process)
+        second = ros2_launch()
+        assert "a robot node is in /damsel of this DDS domain already" in second.communicate()[0]
+        assert second.returncode == 1
+        said = process.communicate(timeout=60)[0]
+    assert "the hidden task was door" in said
+    assert process.returncode == 0
 
 
 def test_ros2_launch_shows_the_arguments() -> None:
@@ -119,6 +167,40 @@ def test_ros2_launch_adapts_either_robot(
     assert json.loads(file.read_text(encoding="utf-8"))["family_true"] == "door"
     for node in ("robot", "task", "adapt", "damsel-adapt"):
         assert f"process has finished cleanly [pid {pid_of(node, said)}]" in said
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A launch that takes its time."""
+    file = folder / "slow.yaml"
+    file.write_text("/damsel/robot: {ros__parameters: {mode: realtime}}", "utf-8")
+    process = ros2_launch(f"parameters:={file}", "family:=door", "goal:=0.5")
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def node_pids(process: subprocess.Popen[str]) -> list[int]:
+    """Of robot, task, adapt and operator, once the first trajectory is told of."""
+    assert process.stdout is not None
+    pids = []
+    for line in process.stdout:
+        if "process started with pid" in line:
+            pids.append(int(pid_of_line(line)))
+        if "probe" in line:
+            break
+    assert len(pids) == 4
+    return pids
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def ros2_launch(*arguments: str) -> subprocess.Popen[str]:
@@ -181,9 +263,14 @@ def look_after(
 
 def test_a_launch_for_an_arm_that_does_not_answer_says_so_and_ends(long_bundle: Path) -> None:
     done = launch(robot="sawyer", bundle=str(long_bundle))
+    assert done.returncode == 1
     assert "Intera server: no answer from tcp://127.0.0.1:47103" in done.stdout
 
 
 def pid_of(process: str, log: str) -> str:
     (line,) = [one for one in log.splitlines() if f"[{process}-" in one and "started" in one]
-    return line.split("[")[-1].rstrip("]")
+    return pid_of_line(line)
+
+
+def pid_of_line(line: str) -> str:
+    return line.strip().split("[")[-1].rstrip("]")

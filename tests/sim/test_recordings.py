@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,13 @@ uint32 nanosec
 TOPICS = ("/damsel/joint_command", "/joint_states")
 
 
-def write(path: Path, recording: Recording, names: tuple[str, ...] = JOINT_NAMES) -> Path:
+def write(
+    path: Path,
+    recording: Recording,
+    names: tuple[str, ...] = JOINT_NAMES,
+    states_on: tuple[str, ...] = (TOPICS[1],),
+    robot_ahead_s: float = 0.0,
+) -> Path:
     """Write a recording with the stock writer, as somebody else might."""
     with path.open("wb") as stream:
         writer = Writer(stream, chunk_size=4096)
@@ -46,12 +53,13 @@ def write(path: Path, recording: Recording, names: tuple[str, ...] = JOINT_NAMES
             (time_s, topic, positions)
             for topic, times, values in (
                 (TOPICS[0], recording.target_times_s, recording.targets),
-                (TOPICS[1], recording.state_times_s, recording.positions),
+                *((one, recording.state_times_s, recording.positions) for one in states_on),
             )
             for time_s, positions in zip(times, values, strict=True)
         ]
         for time_s, topic, positions in sorted(heard, key=lambda one: one[0]):
-            sec, nanosec = divmod(round(1e9 * (1000.0 + time_s)), 10**9)
+            stamp_s = 1000.0 + time_s + (robot_ahead_s if topic in states_on else 0.0)
+            sec, nanosec = divmod(round(1e9 * stamp_s), 10**9)
             message = {
                 "header": {"stamp": {"sec": sec, "nanosec": nanosec}, "frame_id": ""},
                 "name": list(names),
@@ -146,7 +154,46 @@ def test_a_recording_of_something_else_is_refused(
 ) -> None:
     other = write(tmp_path / "other.mcap", moving, tuple(f"left_{i}" for i in range(7)))
     assert replay_main([str(other)]) == 2
-    assert "holds no joint targets; allowed: a run recorded with" in capsys.readouterr().err
+    assert "/joint_states is of joints ['left_0', " in capsys.readouterr().err
+
+
+def test_one_arm_is_read_and_not_two(tmp_path: Path, moving: Recording) -> None:
+    beside = write(tmp_path / "beside.mcap", moving, states_on=(TOPICS[1], "/other/joint_states"))
+    assert len(read_recording(beside).positions) == len(moving.positions)
+    foreign = write(tmp_path / "foreign.mcap", moving, states_on=("/robot/joint_states",))
+    assert len(read_recording(foreign).positions) == len(moving.positions)
+    both = ("/a/joint_states", "/b/joint_states")
+    with pytest.raises(InvalidRecordingError, match=r"holds joint_states on /a/joint_states, /b/"):
+        read_recording(write(tmp_path / "both.mcap", moving, states_on=both))
+
+
+@pytest.mark.parametrize(("ahead_s", "way"), [(0.06, "earlier"), (-0.06, "later")])
+def test_clocks_that_are_apart_are_no_delay(
+    ahead_s: float,
+    way: str,
+    tmp_path: Path,
+    moving: Recording,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    apart = write(tmp_path / "apart.mcap", moving, robot_ahead_s=ahead_s)
+    assert fit_main([str(apart), "-o", str(tmp_path / "arm.yaml")]) == 2
+    said = f"joint states came 60 ms {way} than targets (allowed: 20 ms)"
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "arm.yaml").exists()
+    assert replay_main([str(apart)]) == 0
+    assert said in capsys.readouterr().err
+
+
+def test_an_arm_that_did_something_else_is_not_fitted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    free = simulated(UP / 2, 110)
+    stuck = replace(free, positions=free.positions.copy())
+    stuck.positions[:, 1] = stuck.positions[0, 1]
+    file = write(tmp_path / "stuck.mcap", stuck)
+    assert fit_main([str(file), "-o", str(tmp_path / "arm.yaml")]) == 2
+    assert "right_j1" in capsys.readouterr().err
+    assert not (tmp_path / "arm.yaml").exists()
 
 
 def test_the_gap_is_told_and_written(

@@ -9,21 +9,30 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from damsel.cli import OneLineParser, run
 from damsel.errors import InvalidConfigError
+from damsel.kinematics import JOINT_NAMES
 from damsel.whole_files import write_whole
 from damsel_sim.arm_parameters import NOMINAL_ARM
 from damsel_sim.system_identification.arm_file import load_arm, save_arm
 from damsel_sim.system_identification.fit import fit
 from damsel_sim.system_identification.mcap_file import read_recording
-from damsel_sim.system_identification.recording import InvalidRecordingError, motions
-from damsel_sim.system_identification.replay import Replay, gap
+from damsel_sim.system_identification.recording import (
+    InvalidRecordingError,
+    Recording,
+    motions,
+)
+from damsel_sim.system_identification.replay import Gap, Replay, gap
 from damsel_sim.system_identification.report import fit_table, gap_record, gap_table
 
 __all__ = ["fit_main", "replay_main"]
 
 
 _MUCH = 0.2
+_LARGEST_LAG_S = 0.02
+_LARGEST_GAP_M = 0.005
 
 
 def replay_main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +59,10 @@ def _replay(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     _check_writable("--json", options.json, options.recording, options.parameters)
     arm = load_arm(options.parameters) if options.parameters else NOMINAL_ARM
-    replays = _replays(options)
+    recording = _recording(options)
+    if problem := _clock_problem(recording):
+        print(problem, file=sys.stderr)
+    replays = _replays(recording)
     found = gap(replays, arm)
     print(gap_table({"fitted" if options.parameters else "nominal": found}))
     if options.json:
@@ -70,9 +82,13 @@ def _fit(arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(arguments)
     _check_writable("--output", options.output, options.recording)
-    replays = _replays(options)
+    recording = _recording(options)
+    if problem := _clock_problem(recording):
+        raise InvalidRecordingError(problem)
+    replays = _replays(recording)
     result = fit(replays, progress=lambda line: print(line, file=sys.stderr))
     before, after = gap(replays, NOMINAL_ARM), gap(replays, result.arm)
+    _check_gap(recording.name, after)
     content = options.recording.read_bytes()
     save_arm(
         options.output,
@@ -93,10 +109,39 @@ def _fit(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _replays(options: argparse.Namespace) -> list[Replay]:
+def _recording(options: argparse.Namespace) -> Recording:
     recording = read_recording(options.recording)
     if recording.note:
         print(recording.note, file=sys.stderr)
+    return recording
+
+
+def _clock_problem(recording: Recording) -> str:
+    """Why nothing can be told of delays, in one line; empty for nothing."""
+    lag_s = recording.state_lag_s
+    if not abs(lag_s) > _LARGEST_LAG_S:
+        return ""
+    return (
+        f"{recording.name}: after their stamps joint states came {1000 * abs(lag_s):.0f} ms "
+        f"{'later' if lag_s > 0 else 'earlier'} than targets (allowed: {1000 * _LARGEST_LAG_S:g} "
+        "ms), and delay_s cannot be told from that: have the robot and this computer follow one "
+        "NTP server, which damsel-preflight checks, and record again"
+    )
+
+
+def _check_gap(name: str, after: Gap) -> None:
+    """Refuse an arm that is unlike its recording."""
+    worst = int(np.argmax(after.joint_rms_rad))
+    joint, off_rad = JOINT_NAMES[worst], float(after.joint_rms_rad[worst])
+    if after.end_effector_rms_m > _LARGEST_GAP_M:
+        raise InvalidRecordingError(
+            f"{name}: even the best arm is {1000 * after.end_effector_rms_m:.1f} mm off at the end "
+            f"effector (rms; allowed: {1000 * _LARGEST_GAP_M:g} mm), most at {joint}, "
+            f"{off_rad:.3f} rad: are its joints those that it was told, and did nothing hold it?"
+        )
+
+
+def _replays(recording: Recording) -> list[Replay]:
     replays = [Replay(motion) for motion in motions(recording)]
     judged = [replay for replay in replays if replay.judged.any()]
     if not judged:

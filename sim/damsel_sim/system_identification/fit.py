@@ -19,9 +19,10 @@ import numpy as np
 from mujoco import minimize
 from numpy.typing import NDArray
 
+from damsel.kinematics import JOINT_NAMES
 from damsel_sim.arm_parameters import LIMITS, NOMINAL_ARM, ArmParameters
 from damsel_sim.system_identification.recording import InvalidRecordingError
-from damsel_sim.system_identification.replay import TICK_PERIOD_S, Replay
+from damsel_sim.system_identification.replay import TICK_PERIOD_S, Replay, gap
 
 __all__ = ["FitCfg", "FitResult", "fit"]
 
@@ -72,6 +73,8 @@ _STARTS = tuple(
     )
 )
 _STRIDE_S, _STRIDES = 0.01, 4
+# A joint that is off by so many times what the others are in the median, and by so much.
+_UNLIKE, _UNLIKE_RAD = 5.0, 0.02
 _HUBER = 2.0  # standard deviations
 _NORMAL_MAD = 1.4826  # standard deviation of a normal distribution in median absolute deviations
 # What the simulated arm lacks of a real one need not show in residuals. On virtual arms in slow
@@ -191,8 +194,9 @@ def fit(
         progress: told what is known so far, in one line.
 
     Raises:
-        InvalidRecordingError: If the arm did not move, no parameter can be identified, or one is
-            as large or small as is allowed, so that something else must be wrong.
+        InvalidRecordingError: If the arm did not move, a joint did something else than it was
+            told, no parameter can be identified, or one is as large or small as is allowed, so
+            that something else must be wrong.
     """
     cfg = cfg or FitCfg()
     _check_motion(replays, cfg)
@@ -200,6 +204,7 @@ def fit(
         [one for smooth in (False, True) for one in _searched(replays, smooth, cfg, progress)]
     )
     best = _beyond(best, progress)
+    _check_joints(replays, best.arm)
     _check_bounds(["delay_s"], best.arm)
     errors = _standard_errors(best)
     allowed = {name: _allowed_error(name, best.arm, cfg) for name in errors}
@@ -238,15 +243,29 @@ def fit(
     )
 
 
+def _check_joints(replays: Sequence[Replay], arm: ArmParameters) -> None:
+    """Refuse a recording with a joint that does something else than it was told."""
+    off_rad = gap(replays, arm).joint_rms_rad
+    worst, others_rad = int(np.argmax(off_rad)), float(np.median(off_rad))
+    if off_rad[worst] > max(_UNLIKE * others_rad, _UNLIKE_RAD):
+        raise InvalidRecordingError(
+            f"{JOINT_NAMES[worst]} does not do what it is told: even the best arm is "
+            f"{off_rad[worst]:.3f} rad off (rms; the others {others_rad:.3f} in the median)"
+        )
+
+
 def _check_bounds(names: Sequence[str], arm: ArmParameters) -> None:
     """Refuse an arm at the edge of what is allowed; whatever drove it there spoils the rest."""
     for name in names:
         value = getattr(arm, name)
         for which, bound in zip(("least", "most"), _BOUNDS[name], strict=True):
             if abs(value - bound) < _SMALL_ERRORS[name] and (name, which) not in _GOOD_BOUNDS:
+                wrong = f"most likely clocks: {_CLOCKS}"
+                if name != "delay_s":
+                    wrong = "are the recorded joints those that the arm was told?"
                 raise InvalidRecordingError(
                     f"{name} comes out as {value:.3g}, where the {which} that is allowed is "
-                    f"{bound:g}, so something else is wrong; most likely clocks: {_CLOCKS}"
+                    f"{bound:g}, so something else is wrong; {wrong}"
                 )
 
 

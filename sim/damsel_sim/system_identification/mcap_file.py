@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from damsel.errors import InvalidConfigError
+from damsel.errors import InvalidConfigError, brief
 from damsel.kinematics import JOINT_NAMES, NUM_JOINTS
 from damsel_sim.system_identification.recording import InvalidRecordingError, Recording
 
@@ -19,11 +19,12 @@ __all__ = ["JOINT_COMMAND", "JOINT_STATES", "read_recording"]
 Array = NDArray[np.float64]
 
 JOINT_COMMAND = "joint_command"
-"""Last part of the name of the topic that joint targets are on."""
+"""Last part of the name of the topic that joint targets are on; ours is in `/damsel`."""
 
 JOINT_STATES = "joint_states"
-"""The same, of measured joints."""
+"""The same, of measured joints; ours is in no namespace."""
 
+_OURS = {JOINT_COMMAND: f"/damsel/{JOINT_COMMAND}", JOINT_STATES: f"/{JOINT_STATES}"}
 _JOINT_STATE = "sensor_msgs/msg/JointState"
 _LARGEST_RECORD_BYTES = 1 << 26
 
@@ -31,6 +32,50 @@ _LARGEST_RECORD_BYTES = 1 << 26
 class _Sample(NamedTuple):
     time_s: float
     positions: list[float]
+    late_s: float  # how long after its stamp the recorder had it
+
+
+class _Samples:
+    """What a recording has by topic.
+
+    Attributes:
+        by_topic: of the arm's joints.
+        names: of the joints in the last message about others, by topic.
+    """
+
+    def __init__(self) -> None:
+        self.by_topic: dict[str, list[_Sample]] = {}
+        self.names: dict[str, list[str]] = {}
+
+    def add(self, topic: str, message: Any, received_s: float) -> None:
+        """Take a message on a topic of one of our names."""
+        if topic.rsplit("/", 1)[-1] not in _OURS:
+            return
+        sample = _sample(message, received_s)
+        if sample is not None:
+            self.by_topic.setdefault(topic, []).append(sample)
+        elif message.name:
+            self.names[topic] = list(message.name)
+
+    def of(self, kind: str, recording: str) -> list[_Sample]:
+        """The samples on the one topic of this kind, ours before others."""
+        topics = [topic for topic in self.by_topic if topic.rsplit("/", 1)[-1] == kind]
+        if _OURS[kind] in topics:
+            topics = [_OURS[kind]]
+        if len(topics) > 1:
+            raise InvalidRecordingError(
+                f"{recording} holds {kind} on {', '.join(sorted(topics))}; allowed: one of them, "
+                f"or {_OURS[kind]} among them"
+            )
+        if topics:
+            return self.by_topic[topics[0]]
+        for topic, names in self.names.items():
+            if topic.rsplit("/", 1)[-1] == kind:
+                raise InvalidRecordingError(
+                    f"{recording}: {topic} is of joints {brief(names)}; allowed: "
+                    f"{', '.join(JOINT_NAMES)} with numbers"
+                )
+        return []
 
 
 def read_recording(path: Path) -> Recording:
@@ -43,7 +88,7 @@ def read_recording(path: Path) -> Recording:
         InvalidConfigError: If the packages that read MCAP are not installed.
     """
     name = f"recording {str(path)!r}"
-    samples: dict[str, list[_Sample]] = {JOINT_COMMAND: [], JOINT_STATES: []}
+    samples = _Samples()
     try:
         if not path.is_file():
             reason = "is not a regular file" if path.exists() else "does not exist"
@@ -52,9 +97,9 @@ def read_recording(path: Path) -> Recording:
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidRecordingError(f"{name} cannot be read: {reason}") from None
-    states, targets = samples[JOINT_STATES], samples[JOINT_COMMAND]
-    if damage and not states:
+    if damage and not samples.by_topic:
         raise InvalidRecordingError(f"{name} is no MCAP file that can be read: {damage}")
+    states, targets = (samples.of(kind, name) for kind in (JOINT_STATES, JOINT_COMMAND))
     return Recording(
         name,
         *_sorted(targets),
@@ -62,7 +107,12 @@ def read_recording(path: Path) -> Recording:
         note=f"{name} is cut short or damaged ({damage}); what comes before is used"
         if damage
         else "",
+        state_lag_s=_least_late(states) - _least_late(targets),
     )
+
+
+def _least_late(samples: list[_Sample]) -> float:
+    return min((one.late_s for one in samples), default=np.nan)
 
 
 def _sorted(samples: list[_Sample]) -> tuple[Array, Array]:
@@ -73,8 +123,8 @@ def _sorted(samples: list[_Sample]) -> tuple[Array, Array]:
     return times, np.array([samples[index].positions for index in first])
 
 
-def _read(path: Path, samples: dict[str, list[_Sample]]) -> str:
-    """Add samples by the last part of their topic; returns why reading ended early, or nothing."""
+def _read(path: Path, samples: _Samples) -> str:
+    """Add all samples; returns why reading ended early, or nothing."""
     try:
         import zstandard
         from mcap.exceptions import McapError
@@ -90,17 +140,17 @@ def _read(path: Path, samples: dict[str, list[_Sample]]) -> str:
     )
     with path.open("rb") as stream:
         try:
-            for topic, decode, data in _messages(stream, DecoderFactory()):
-                kept = samples.get(topic.rsplit("/", 1)[-1])
-                if kept is not None and (sample := _sample(decode(data))) is not None:
-                    kept.append(sample)
+            for topic, decode, data, received_s in _messages(stream, DecoderFactory()):
+                samples.add(topic, decode(data), received_s)
         except damaged as error:
             return " ".join(str(error).split()) or "it ends in the middle"
     return ""
 
 
-def _messages(stream: Any, decoders: Any) -> Iterator[tuple[str, Callable[[bytes], Any], bytes]]:
-    """Topic, decoder and bytes of each sensor_msgs/JointState."""
+def _messages(
+    stream: Any, decoders: Any
+) -> Iterator[tuple[str, Callable[[bytes], Any], bytes, float]]:
+    """Topic, decoder, bytes and time of receipt of each sensor_msgs/JointState."""
     from mcap.records import Channel, Message, Schema
     from mcap.stream_reader import StreamReader
 
@@ -116,14 +166,15 @@ def _messages(stream: Any, decoders: Any) -> Iterator[tuple[str, Callable[[bytes
             if schema is not None and schema.name == _JOINT_STATE and decode is not None:
                 channels[record.id] = record.topic, decode
         elif isinstance(record, Message) and record.channel_id in channels:
-            yield *channels[record.channel_id], record.data
+            yield *channels[record.channel_id], record.data, 1e-9 * record.log_time
 
 
-def _sample(message: Any) -> _Sample | None:
+def _sample(message: Any, received_s: float) -> _Sample | None:
     """The arm's joints, in our order; None for a message about others or without numbers."""
     values = dict(zip(message.name, message.position, strict=False))
     positions = [float(values.get(name, np.nan)) for name in JOINT_NAMES]
     if not np.isfinite(positions).all():
         return None
     stamp = message.header.stamp
-    return _Sample(stamp.sec + 1e-9 * stamp.nanosec, positions)
+    stamp_s = stamp.sec + 1e-9 * stamp.nanosec
+    return _Sample(stamp_s, positions, received_s - stamp_s)

@@ -35,6 +35,9 @@ class Recording:
         state_times_s: (s,), when the joints were measured.
         positions: (s, 7), radians.
         note: what is to be known about the recording, such as that it is truncated; or empty.
+        state_lag_s: how much later after their stamps measured joints came to the recorder than
+            targets, the quickest of each: some milliseconds of the way, and how far the robot's
+            clock is behind that of the targets. NaN if unknown.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Recording:
     state_times_s: Array
     positions: Array
     note: str = ""
+    state_lag_s: float = float("nan")
 
 
 @dataclass(frozen=True, eq=False)

@@ -221,6 +221,21 @@ def test_pairs_that_disagree_are_refused_and_nothing_is_written(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("factors", "says"),
+    [
+        ([1000.0] * 3, "points lie 1e\\+03 times as far apart: are both in metres"),
+        ([1.0, 1.0, -1.0], "mirrored, all pairs fit: the axes .* are not right-handed"),
+    ],
+)
+def test_what_is_wrong_with_all_pairs_is_no_pair_to_leave_out(
+    factors: list[float], says: str, tmp_path: Path
+) -> None:
+    pairs = write_pairs(tmp_path / "pairs.yaml", OVERHEAD.inverse().apply(POINTS) * factors)
+    with pytest.raises(InvalidConfigError, match=says):
+        fit_file([str(pairs)])
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("{}", "allowed: a list"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from random import Random
@@ -12,6 +15,7 @@ import pytest
 
 from damsel.errors import DamselError
 from damsel_ros import processes as processes_module
+from damsel_ros.node_main import OPERATOR_PID
 from damsel_ros.processes import NodeProcesses, free_domain_id
 from damsel_ros.progress import ProgressLines
 
@@ -105,3 +109,21 @@ def test_an_unfinished_line_is_ended_before_anything_else_is_printed() -> None:
     lines.close()
     lines.close()
     assert stream.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize("prefix", [[], ["sh", "-c", '"$@"; exit $?', "sh"]])
+def test_what_stands_between_operator_and_node_is_no_end_of_the_operator(prefix: list[str]) -> None:
+    program = "from damsel_ros.node_main import die_with_operator as f; f(); print('lives')"
+    node = [*prefix, sys.executable, "-c", program]
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    for operator_pid, lives in ((os.getpid(), True), (gone.pid, False)):
+        done = subprocess.run(
+            node,
+            env={**os.environ, OPERATOR_PID: str(operator_pid)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert ("lives" in done.stdout) == lives

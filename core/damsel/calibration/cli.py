@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 PROGRAM = "damsel-calibrate"
 
+_WIDER = 1.5
+
 
 def main() -> None:
     """Run `damsel-calibrate`."""
@@ -44,7 +46,8 @@ def fit_file(argv: Sequence[str]) -> int:
     given = _parser().parse_args(argv)
     if given.output and not given.frame:
         raise InvalidConfigError("--output needs --frame: whose poses the calibration is for")
-    fit = fit_camera_to_base(*_read_pairs(Path(given.pairs)))
+    camera, base = _read_pairs(Path(given.pairs))
+    fit = fit_camera_to_base(camera, base)
     print(_report(fit))
     if fit.is_flat:
         print(
@@ -55,9 +58,10 @@ def fit_file(argv: Sequence[str]) -> int:
         )
     limit_m = given.limit_mm / 1000.0
     if not fit.residuals_m.max() <= limit_m:
+        remedy = _wrong_with_all(camera, base, limit_m) or "measure it again or leave it out"
         raise InvalidConfigError(
             f"pair {fit.worst_pair + 1} is {1000 * fit.residuals_m.max():.1f} mm off; allowed: "
-            f"{given.limit_mm:g} mm (--limit-mm); measure it again or leave it out"
+            f"{given.limit_mm:g} mm (--limit-mm); {remedy}"
         )
     if given.output:
         path = Path(given.output)
@@ -66,6 +70,17 @@ def fit_file(argv: Sequence[str]) -> int:
         save_calibration(path, replace(known, camera_to_base=cameras))
         print(f"wrote camera_to_base of frame {given.frame} to {path}")
     return 0
+
+
+def _wrong_with_all(camera: Array, base: Array, limit_m: float) -> str:
+    """What is wrong with all pairs alike, in words; empty for nothing that could be told."""
+    wider = float(np.std(camera, axis=0).sum() / np.std(base, axis=0).sum())
+    if not 1 / _WIDER < wider < _WIDER:
+        return f"the camera's points lie {wider:.3g} times as far apart: are both in metres?"
+    mirrored = fit_camera_to_base(camera * [-1.0, 1.0, 1.0], base)
+    if mirrored.residuals_m.max() <= limit_m:
+        return "mirrored, all pairs fit: the axes of the camera's frame are not right-handed"
+    return ""
 
 
 def _parser() -> OneLineParser:

@@ -17,7 +17,7 @@ import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import try_shutdown
+from rclpy.utilities import ok, try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT
 from damsel.errors import DamselError, InvalidConfigError, brief
@@ -157,7 +157,7 @@ def run_nodes(
         return EXIT_BAD_INPUT
     except (RuntimeError, ValueError):
         # rclpy cannot make a node once an interrupt has shut it down.
-        if not told_to_stop and rclpy.ok():
+        if not told_to_stop and ok():
             raise
     finally:
         for node in nodes:

@@ -71,7 +71,7 @@ def fit_table(result: FitResult) -> str:
         value = getattr(result.arm, name)
         if name in result.not_identified:
             lines.append(
-                f"{name:<14}  {value:>9.5f}  {'-':>10}  {unit}; nominal, not identified: "
+                f"{name:<14}  {value:>9.5f}  {'-':>10}  {unit}; not identified, near nominal: "
                 f"{result.not_identified[name]}"
             )
         elif name not in result.standard_errors:

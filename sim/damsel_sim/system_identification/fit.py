@@ -98,7 +98,7 @@ class FitCfg:
     """
 
     iterations: int = 40
-    searches: int = 2
+    searches: int = 1
     tolerance: float = 1e-4
     least_motion_rad: float = 0.02
     noise_rad: float = 1e-4

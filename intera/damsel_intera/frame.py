@@ -30,7 +30,7 @@ from damsel_intera.errors import WireError
 __all__ = ["MAX_FRAME_BYTES", "PROTOCOL_VERSION", "Header", "pack_frame", "unpack_frame"]
 
 MAGIC = b"DMSL"
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAX_FRAME_BYTES = 4096
 
 _HEAD = struct.Struct("<4sBBHQQQdd")

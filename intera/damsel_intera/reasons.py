@@ -69,6 +69,7 @@ class HoldReason(IntEnum):
     ROBOT_SILENT = 16
     ROBOT_INVALID = 17
     SEND_FAILED = 18
+    COLLISION_SILENT = 19
 
     @property
     def text(self) -> str:
@@ -119,6 +120,7 @@ _HOLD_TEXTS = {
     HoldReason.ROBOT_SILENT: "the robot's own states are late or missing",
     HoldReason.ROBOT_INVALID: "the robot's own states are not finite or incomplete",
     HoldReason.SEND_FAILED: "the robot does not take commands",
+    HoldReason.COLLISION_SILENT: "the robot no longer says whether it feels a collision",
 }
 
 _REFUSAL_TEXTS = {
@@ -144,5 +146,6 @@ LATCHED = frozenset(
         HoldReason.ROBOT_SILENT,
         HoldReason.ROBOT_INVALID,
         HoldReason.SEND_FAILED,
+        HoldReason.COLLISION_SILENT,
     }
 )

@@ -24,7 +24,9 @@ class RobotState:
     """The robot as last heard of; the fields that `wire.State` has too are the same there.
 
     Attributes:
-        received_s: this machine's monotonic clock when the joint states came, seconds.
+        collision_told_s: this machine's monotonic clock when the robot last said whether it feels
+            a collision, seconds; None if it does not say so again and again.
+        received_s: the same of when the joint states came.
         assembly_received_s: the same of the robot's own state (enabled and so on).
     """
 
@@ -39,6 +41,7 @@ class RobotState:
     homed: bool
     ready: bool
     collision: bool
+    collision_told_s: float | None
     estop_button: int
     estop_source: int
     robot_stamp_s: float

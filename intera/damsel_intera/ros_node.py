@@ -154,19 +154,31 @@ def switch_on(
 
 
 class CollisionMemory:
-    """Whether the robot has told of a collision lately, however short it was."""
+    """What the robot tells of collisions.
+
+    Attributes:
+        told_s: this machine's monotonic clock when the robot last told, seconds; None as long as
+            it tells of changes only, if at all.
+    """
 
     def __init__(self) -> None:
         self._felt_s = float("-inf")
+        self._last: bool | None = None
+        self.told_s: float | None = None
 
     def tell(self, felt: bool) -> None:
         """Take what the robot says now."""
+        now_s = time.monotonic()
+        # Who says the same twice does not wait for news, and is missed when silent.
+        if self.told_s is not None or felt is self._last:
+            self.told_s = now_s
+        self._last = felt
         if felt:
-            self._felt_s = time.monotonic()
+            self._felt_s = now_s
 
     @property
     def recent(self) -> bool:
-        """Whether it said so within the last fifth of a second."""
+        """Whether it told of one within the last fifth of a second, however short it was."""
         return time.monotonic() - self._felt_s < _COLLISION_S
 
 

@@ -147,6 +147,7 @@ class SdkRobot:
             homed=bool(assembly.homed),
             ready=bool(assembly.ready),
             collision=self._collision.recent or bool(self._limb.has_collided()),
+            collision_told_s=self._collision.told_s,
             estop_button=int(assembly.estop_button),
             estop_source=int(assembly.estop_source),
             robot_stamp_s=stamp_s,

@@ -18,6 +18,7 @@ class ServerCfg:
         first_command_s: how long a new controller may take to its first command.
         robot_silent_s: joint states that are older than this count as missing.
         assembly_silent_s: the same for the robot's own state (enabled and so on).
+        collision_silent_s: the same for what it feels of collisions, once it has told regularly.
         command_timeout_s: what the robot's own command timeout is set to.
         tick_s: targets are repeated and states are sent at least so often.
         target_slack_s: how far a target may jump, as time at the joints' velocity limits.
@@ -32,6 +33,7 @@ class ServerCfg:
     first_command_s: float = 2.0
     robot_silent_s: float = 0.1
     assembly_silent_s: float = 1.0
+    collision_silent_s: float = 1.0
     command_timeout_s: float = 0.2
     tick_s: float = 0.01
     target_slack_s: float = 0.05
@@ -47,6 +49,7 @@ class ServerCfg:
             ("first_command_s", 10.0),
             ("robot_silent_s", 1.0),
             ("assembly_silent_s", 5.0),
+            ("collision_silent_s", 5.0),
             ("command_timeout_s", 1.0),
             ("tick_s", 0.02),
             ("target_slack_s", 0.2),

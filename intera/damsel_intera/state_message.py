@@ -30,6 +30,7 @@ class State:
         homed: all joints know where they are.
         ready: the robot can be enabled.
         collision: the robot feels a collision now.
+        collision_told: the robot says again and again whether it does.
         estop_button: 0 unpressed, 1 pressed, 2 unknown, 3 released but still stopped.
         estop_source: 0 none, 1 user, 2 unknown, 3 fault, 4 the robot's motion engine.
         robot_stamp_s: the robot's own stamp of the joint states, seconds.
@@ -53,6 +54,7 @@ class State:
     homed: bool
     ready: bool
     collision: bool
+    collision_told: bool
     estop_button: int
     estop_source: int
     robot_stamp_s: float
@@ -72,7 +74,7 @@ class State:
                 pack_vector("joint velocities", self.joint_velocities, JOINTS),
                 pack_vector("joint efforts", self.joint_efforts, JOINTS),
                 pack_vector("endpoint position", self.endpoint_position, 3),
-                pack("7B", self.endpoint_frame, *map(int, self._flags())),
+                pack("8B", self.endpoint_frame, *map(int, self._flags())),
                 pack("2B", self.estop_button, self.estop_source),
                 pack("2d", self.robot_stamp_s, self.robot_age_s),
                 pack("2B", self.activity, self.hold_reason),
@@ -82,7 +84,15 @@ class State:
         )
 
     def _flags(self) -> tuple[bool, ...]:
-        return (self.enabled, self.stopped, self.error, self.homed, self.ready, self.collision)
+        return (
+            self.enabled,
+            self.stopped,
+            self.error,
+            self.homed,
+            self.ready,
+            self.collision,
+            self.collision_told,
+        )
 
     @classmethod
     def from_payload(cls, reader: Reader) -> State:
@@ -99,6 +109,7 @@ class State:
             homed=reader.flag(),
             ready=reader.flag(),
             collision=reader.flag(),
+            collision_told=reader.flag(),
             estop_button=reader.integer("B"),
             estop_source=reader.integer("B"),
             robot_stamp_s=reader.numbers("d")[0],

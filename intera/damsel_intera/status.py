@@ -47,6 +47,7 @@ class StatusWriter:
             homed=state.homed,
             ready=state.ready,
             collision=state.collision,
+            collision_told=state.collision_told_s is not None,
             estop_button=state.estop_button,
             estop_source=state.estop_source,
             robot_stamp_s=state.robot_stamp_s,

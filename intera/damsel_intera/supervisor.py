@@ -141,7 +141,9 @@ class Supervisor:
             return HoldReason.ROBOT_SILENT
         if now_s - state.assembly_received_s > self.cfg.assembly_silent_s:
             return HoldReason.ROBOT_SILENT
-        return fault_of(state)
+        told_s = now_s if state.collision_told_s is None else state.collision_told_s
+        numb = now_s - told_s > self.cfg.collision_silent_s
+        return fault_of(state) or (HoldReason.COLLISION_SILENT if numb else HoldReason.NONE)
 
     def claim(self, name: str, now_s: float) -> Lease:
         """Make `name` the controller.

@@ -127,6 +127,7 @@ class TopicRobot:
             homed=bool(assembly.homed),
             ready=bool(assembly.ready),
             collision=self._collision.recent,
+            collision_told_s=self._collision.told_s,
             estop_button=int(assembly.estop_button),
             estop_source=int(assembly.estop_source),
             robot_stamp_s=float(joints.header.stamp.to_sec()),

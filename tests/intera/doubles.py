@@ -39,6 +39,7 @@ def robot_state(now_s: float = 0.0, **changes: Any) -> RobotState:
         homed=True,
         ready=True,
         collision=False,
+        collision_told_s=now_s,
         estop_button=0,
         estop_source=0,
         robot_stamp_s=now_s,
@@ -66,7 +67,13 @@ class FakeRobot:
 
     def state(self) -> RobotState:
         now_s = self.silent_since_s or time.monotonic()
-        return replace(self.now, robot_stamp_s=now_s, received_s=now_s, assembly_received_s=now_s)
+        return replace(
+            self.now,
+            robot_stamp_s=now_s,
+            received_s=now_s,
+            assembly_received_s=now_s,
+            collision_told_s=now_s,
+        )
 
     def on_update(self, callback: Callable[[], None]) -> None:
         pass

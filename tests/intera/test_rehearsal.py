@@ -328,6 +328,24 @@ def test_a_robot_that_falls_silent_altogether(rehearsal: Rehearsal, client: Clie
     rehearsal.inject("silence", False)
 
 
+def test_a_robot_that_no_longer_tells_of_collisions_holds(
+    rehearsal: Rehearsal, client: Client
+) -> None:
+    assert wait_for(client, lambda state: state.collision_told)
+    client.claim()
+    follow(client, 0.2)
+    rehearsal.inject("numb")
+    follow(client, 1.2)
+    wait_for_hold(client, HoldReason.COLLISION_SILENT)
+    with pytest.raises(RefusedError, match="no longer says whether it feels a collision"):
+        client.enable()
+    rehearsal.inject("clear")
+    time.sleep(0.2)
+    client.enable()
+    client.claim()
+    follow(client, 0.1)
+
+
 def test_a_robot_that_does_not_listen_is_noticed(rehearsal: Rehearsal, client: Client) -> None:
     client.claim()
     follow(client, 0.2)

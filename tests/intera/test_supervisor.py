@@ -340,6 +340,23 @@ def test_a_state_that_was_long_under_way_is_a_fault(following: Bench) -> None:
     assert following.supervisor.hold_reason is HoldReason.ROBOT_SILENT
 
 
+def test_a_robot_that_no_longer_tells_of_collisions_holds(following: Bench) -> None:
+    following.changes = {"collision_told_s": following.now_s}
+    following.pass_time(0.9)
+    assert not following.supervisor.latched
+    following.pass_time(0.2)
+    assert following.supervisor.hold_reason is HoldReason.COLLISION_SILENT
+    following.supervisor.clear_faults(following.now_s)
+    following.pass_time()
+    assert following.supervisor.latched
+
+
+def test_a_robot_that_never_told_of_collisions_regularly_moves(following: Bench) -> None:
+    following.changes = {"collision_told_s": None}
+    following.pass_time(5.0)
+    assert not following.supervisor.latched
+
+
 def test_states_out_of_order_are_passed_over(following: Bench) -> None:
     newest_s = following.now_s
     old = robot_state(newest_s, robot_stamp_s=newest_s - 0.01, joint_positions=(0.9, *HOME[1:]))

@@ -45,6 +45,7 @@ class Robot:
             homed=True,
             ready=self.assembly.ready,
             collision=False,
+            collision_told_s=None,
             estop_button=self.assembly.estop_button,
             estop_source=self.assembly.estop_source,
             robot_stamp_s=now_s,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from damsel_intera.errors import WireError
 from damsel_intera.frame import MAX_FRAME_BYTES
 from damsel_intera.wire import (
+    PROTOCOL_VERSION,
     Activity,
     Command,
     EndpointFrame,
@@ -58,6 +59,7 @@ states = st.builds(
     homed=st.booleans(),
     ready=st.booleans(),
     collision=st.booleans(),
+    collision_told=st.booleans(),
     estop_button=uint8,
     estop_source=uint8,
     robot_stamp_s=finite,
@@ -103,7 +105,9 @@ COMMAND = Command((0.1,) * 7, 2.0)
 def framed(payload: bytes, message_type: int, length: int | None = None) -> bytes:
     """A frame with a true checksum around any payload."""
     length = len(payload) if length is None else length
-    head = struct.pack("<4sBBHQQQdd", b"DMSL", 2, message_type, length, 1, 2, 3, 4.0, 5.0)
+    head = struct.pack(
+        "<4sBBHQQQdd", b"DMSL", PROTOCOL_VERSION, message_type, length, 1, 2, 3, 4.0, 5.0
+    )
     return head + struct.pack("<I", zlib.crc32(head + payload)) + payload
 
 
@@ -179,7 +183,7 @@ def test_the_refusal_says_what_is_allowed(data: bytes, says: str) -> None:
 def test_another_version_is_named() -> None:
     frame = bytearray(encode(header(), COMMAND))
     frame[4] = 1
-    with pytest.raises(WireError, match="protocol version 1; allowed: 2"):
+    with pytest.raises(WireError, match="protocol version 1; allowed: 3"):
         decode(bytes(frame))
 
 

@@ -51,6 +51,7 @@ RESTING = State(
     homed=True,
     ready=True,
     collision=False,
+    collision_told=True,
     estop_button=0,
     estop_source=0,
     robot_stamp_s=0.0,

@@ -179,6 +179,11 @@ CASES: dict[str, tuple[Sighting, str, str]] = {
         "emergency stop",
         "is pressed",
     ),
+    "silent about collisions": (
+        sighting(replace(WELL, collision_told=False)),
+        "collisions",
+        "does not say whether it feels one; look at its topic",
+    ),
     "not enabled": (
         sighting(replace(WELL, enabled=False)),
         "enabled",

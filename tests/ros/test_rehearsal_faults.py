@@ -114,6 +114,12 @@ FAULTS = {
     "collision felt": Fault(
         lambda stage: stage.rehearsal.inject("collide", 0.2), "the robot felt a collision"
     ),
+    "robot no longer says whether it feels a collision": Fault(
+        lambda stage: stage.rehearsal.inject("numb"),
+        "the robot no longer says whether it feels a collision",
+        # It may be silent for a second.
+        within_s=1.4,
+    ),
     "robot reports an error": Fault(
         lambda stage: stage.rehearsal.inject("fail"), "the robot reports an error"
     ),

@@ -75,6 +75,7 @@ class VirtualSawyer:
         self._collision_until_s = 0.0
         self._collided = False
         self._silent = False
+        self._numb = False  # does not say whether it feels collisions
         self._commands = 0
         self._arrivals: deque[tuple[float, float, float]] = deque(maxlen=_KEPT_ARRIVALS)
         self._lock = threading.Lock()
@@ -221,7 +222,8 @@ class VirtualSawyer:
         self._collided = collided
         if changed or ticks % _SLOW_TOPICS_EVERY == 0:
             self._topics.publish_assembly(self._assembly)
-            self._topics.publish_collision(collided)
+            if not self._numb:
+                self._topics.publish_collision(collided)
         if ticks % _OBJECTS_EVERY == 0:
             self._publish_objects()
 
@@ -245,6 +247,7 @@ class VirtualSawyer:
             "collide": self._collide,
             "deafen": lambda _: self._deafen(),
             "fail": lambda _: self._assembly.fail(),
+            "numb": self._numb_to_collisions,
             "press_estop": lambda _: self._assembly.press(),
             "release_estop": lambda _: self._assembly.release(),
             "reset_objects": lambda _: self._arm.reset_objects(),
@@ -263,7 +266,7 @@ class VirtualSawyer:
 
     def _clear(self) -> None:
         self._faults.clear()
-        self._silent = False
+        self._silent = self._numb = False
         self._collision_until_s = 0.0
         if self._deaf:
             self._listen()
@@ -275,6 +278,9 @@ class VirtualSawyer:
 
     def _silence(self, silent: Any) -> None:
         self._silent = True if silent is None else bool(silent)
+
+    def _numb_to_collisions(self, numb: Any) -> None:
+        self._numb = True if numb is None else bool(numb)
 
     def _state_fault(self, fault: Any) -> None:
         for name, value in dict(fault or {}).items():

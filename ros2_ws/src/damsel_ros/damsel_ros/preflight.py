@@ -166,6 +166,15 @@ def _arm(seen: Sighting, state: State, return_cfg: ReturnCfg) -> Iterator[Check]
         unpressed,
         "released" if unpressed else "is pressed, or the robot is still stopped by it; release it",
     )
+    told = state.collision_told
+    yield Check(
+        "collisions",
+        told,
+        "the robot says whether it feels one"
+        if told
+        else "the robot does not say whether it feels one; look at its topic "
+        "/robot/limb/right/collision_detection_state",
+    )
     problem = seen.guard.arm_problem()
     yield Check(
         "enabled", not problem, f"{problem}; damsel-adapt asks to enable it" if problem else "yes"

@@ -117,6 +117,16 @@ def test_a_launch_that_is_ended_leaves_no_node_behind(
             time.sleep(0.1)
 
 
+def test_ctrl_c_brings_the_arm_to_rest_and_says_so(tmp_path: Path, domain_id: int) -> None:
+    with running(tmp_path) as process:
+        node_pids(process)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said = process.communicate(timeout=30)[0]
+    assert "damsel-adapt: interrupted, the arm holds" in said
+    assert said.count("process has finished cleanly") == 3
+    assert "Traceback" not in said
+
+
 def test_a_node_that_dies_ends_the_launch_with_an_exit_code(tmp_path: Path, domain_id: int) -> None:
     with running(tmp_path) as process:
         os.kill(node_pids(process)[0], signal.SIGKILL)
@@ -213,6 +223,7 @@ def ros2_launch(*arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
 
 

@@ -13,7 +13,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED
@@ -145,8 +144,7 @@ def _adapt(
             if dead is not None:
                 raise RobotError(f"the {dead.name} node died: {dead.cause_of_death}")
 
-        # Signals are ours: rclpy's handler would end the context that cancelling needs.
-        start_ros([], SignalHandlerOptions.NO)
+        start_ros([])
         stack.callback(try_shutdown)
         operator = Operator(namespace=NAMESPACE, check=check)
         stack.callback(operator.close)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rcl_interfaces.srv import GetParameters
 from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, ServerGoalHandle
 from rclpy.client import Client
+from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.task import Future
 from std_msgs.msg import Header
@@ -74,6 +75,8 @@ _HOLD_PATIENCE_S = 0.5
 _STOOD_STILL_S = 2.0
 _CATCHING_UP_S = 1.0
 _DIAGNOSTICS_PERIOD_S = 1.0
+_FAREWELL_S = 2.0
+_LAST_ANSWERS_S = 0.2
 
 
 class AdaptNode(Node):
@@ -127,6 +130,18 @@ class AdaptNode(Node):
             handle_accepted_callback=self._on_accepted,
             cancel_callback=self._on_cancel,
         )
+
+    def finish(self, executor: Executor) -> None:
+        """End the adaptation, and tell its operator whether the arm holds."""
+        if self._run is None:
+            return
+        self._perform(self._run.cancel("the adapt node was shut down"))
+        deadline_s = time.monotonic() + _FAREWELL_S
+        while not self._end.done() and time.monotonic() < deadline_s:
+            executor.spin_once(timeout_sec=_TICK_PERIOD_S)
+        deadline_s = time.monotonic() + _LAST_ANSWERS_S
+        while time.monotonic() < deadline_s:
+            executor.spin_once(timeout_sec=_TICK_PERIOD_S)
 
     # The action
 

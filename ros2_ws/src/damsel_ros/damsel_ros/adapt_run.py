@@ -194,9 +194,9 @@ class AdaptRun:
         """Whether a trajectory began after this run's own; ids count up and are uint32."""
         return 0 < (trajectory - self._buffer.trajectory) % 2**32 < 2**31
 
-    def cancel(self) -> list[Effect]:
+    def cancel(self, why: str = "canceled") -> list[Effect]:
         """Stop the arm and end the run."""
-        return [] if self.ended else self._end(Outcome.CANCELED, "canceled")
+        return [] if self.ended else self._end(Outcome.CANCELED, why)
 
     # The run
 

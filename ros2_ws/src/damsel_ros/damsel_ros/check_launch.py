@@ -12,7 +12,6 @@ from pathlib import Path
 
 import rclpy
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED
@@ -43,7 +42,7 @@ def _check(file: str, nodes: Sequence[str], options: Sequence[str]) -> None:
     check_parameter_file(Path(file), "parameters:=")
     if options:
         parse_options(["--attach", *options])
-    start_ros([], SignalHandlerOptions.NO)
+    start_ros([])
     try:
         node = Node("launch", namespace=NAMESPACE)
         require_no_nodes(node, nodes, lambda: rclpy.spin_once(node, timeout_sec=_POLL_S))

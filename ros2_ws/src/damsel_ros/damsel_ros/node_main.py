@@ -11,13 +11,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import rclpy
-from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import ok, try_shutdown
+from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT
 from damsel.errors import DamselError, InvalidConfigError, brief
@@ -60,15 +59,11 @@ def prepare_dds() -> None:
     os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(config_file("fastdds.xml")))
 
 
-def start_ros(
-    args: Sequence[str] | None = None,
-    signals: SignalHandlerOptions = SignalHandlerOptions.ALL,
-) -> None:
-    """Initialise rclpy.
+def start_ros(args: Sequence[str] | None = None) -> None:
+    """Initialise rclpy without its signal handlers, which would end what an orderly end needs.
 
     Args:
         args: Command line with ROS arguments; `sys.argv` if None.
-        signals: Which of them end rclpy at once.
 
     Raises:
         InvalidConfigError: If the ROS arguments, a parameter file or the domain id cannot be read.
@@ -77,7 +72,10 @@ def start_ros(
     prepare_logs()
     check_domain_id()
     try:
-        rclpy.init(args=None if args is None else list(args), signal_handler_options=signals)
+        rclpy.init(
+            args=None if args is None else list(args),
+            signal_handler_options=SignalHandlerOptions.NO,
+        )
     except RuntimeError as error:  # base of the private classes for every kind of bad argument
         what = "ROS 2 cannot be started" if args == [] else "ROS arguments not understood"
         raise InvalidConfigError(f"{what}: {error}") from None
@@ -121,44 +119,34 @@ def _descends_from(pid: str) -> bool:
     return above == pid
 
 
-def run_nodes(
-    program: str,
-    create: Callable[[], Sequence[Node]],
-    hear_out: bool = False,
-) -> int:
+def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
     """Create nodes, spin them in one executor until told to stop, and return the exit code.
 
     Args:
         program: Name for messages.
-        create: Makes the nodes once rclpy is up. A node with a `close` method has it called
-            before it is destroyed.
-        hear_out: Whether nodes hear what is still on its way when they are told to stop: their
-            method `finish` is then called with the executor.
+        create: Makes the nodes once rclpy is up. A node with a method `finish` has it called with
+            the executor when it is told to stop, for what is still on its way; one with a method
+            `close`, whatever has happened, before it is destroyed.
     """
     nodes: Sequence[Node] = ()
-    told_to_stop = _note_interrupts(*((signal.SIGTERM,) if hear_out else ()))
+    told_to_stop = _note_interrupts()
     try:
         die_with_operator()
-        start_ros(signals=SignalHandlerOptions.NO if hear_out else SignalHandlerOptions.ALL)
+        start_ros()
         nodes = create()
         # What is there now stays: the collector need not stop the arm's thread to go through it.
         gc.freeze()
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)
-        if hear_out:
-            _spin_and_hear_out(executor, nodes, told_to_stop)
-        elif not told_to_stop:
-            executor.spin()
-    except ExternalShutdownException:
-        pass
+        while not told_to_stop:
+            executor.spin_once(timeout_sec=_LOOK_UP_S)
+        for node in nodes:
+            if hasattr(node, "finish"):
+                node.finish(executor)
     except DamselError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except (RuntimeError, ValueError):
-        # rclpy cannot make a node once an interrupt has shut it down.
-        if not told_to_stop and ok():
-            raise
     finally:
         for node in nodes:
             if hasattr(node, "close"):
@@ -167,29 +155,11 @@ def run_nodes(
     return 0
 
 
-def _spin_and_hear_out(
-    executor: Executor, nodes: Sequence[Any], told_to_stop: Sequence[int]
-) -> None:
-    while not told_to_stop:
-        executor.spin_once(timeout_sec=_LOOK_UP_S)
-    for node in nodes:
-        node.finish(executor)
-
-
-def _note_interrupts(*others: signal.Signals) -> list[int]:
-    """Have SIGINT noted in the returned list instead of raised wherever Python happens to be.
-
-    rclpy shuts down on it as well, unless it was told not to, which ends spinning.
-    """
+def _note_interrupts() -> list[int]:
+    """Have signals to stop noted in the returned list, wherever Python happens to be."""
     noted: list[int] = []
-    for number in (signal.SIGINT, *others):
-        signal.signal(number, lambda number, _: noted.append(number))
-
-    def end_in_order(number: int, _: object) -> None:
-        noted.append(number)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    # The terminal was closed, unless `nohup` has that ignored.
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, end_in_order)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # The terminal was closed, unless `nohup` has that ignored.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: noted.append(number))
     return noted

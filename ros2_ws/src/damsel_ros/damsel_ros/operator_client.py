@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +26,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 
-from damsel.errors import RobotError, RobotTimeoutError
+from damsel.errors import DamselError, RobotError, RobotTimeoutError
 from damsel.tasks import Task
 from damsel_msgs.action import Adapt
 from damsel_msgs.msg import EndEffectorCommand, TrajectoryRecord
@@ -40,6 +41,7 @@ __all__ = ["Operator", "Run"]
 _POLL_S = 0.05
 _ANSWER_TIMEOUT_S = 5.0
 _CANCEL_TIMEOUT_S = 2.0
+_FAREWELL_S = 0.3
 _HEARTBEAT_TIMEOUT_S = 4.0
 
 
@@ -100,6 +102,7 @@ class Operator:
         self._task: Task | None = None
         self._goal_info = GoalInfo()
         self._sent: Future | None = None
+        self._done: Future | None = None
         self.answers_for_arm = False
 
     @property
@@ -179,6 +182,11 @@ class Operator:
         full_name = (name, self._node.get_namespace())
         return self._node.get_node_names_and_namespaces().count(full_name)
 
+    def _wait_out(self, seconds: float) -> None:
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            self._poll()
+
     def _wait_until(self, ready: Callable[[], bool], deadline_s: float, otherwise: str) -> None:
         while not ready():
             if time.monotonic() > deadline_s:
@@ -219,6 +227,7 @@ class Operator:
 
         self.answers_for_arm = True
         self._goal_info.goal_id.uuid = list(uuid4().bytes)
+        self._done = None
         self._sent = self._adapt.send_goal_async(
             Adapt.Goal(iterations=iterations), on_feedback, self._goal_info.goal_id
         )
@@ -226,15 +235,19 @@ class Operator:
         if not goal.accepted:
             self._forget_refused_goal()
             raise RobotError("the adapt node refused the goal; its log says why")
-        done = goal.get_result_async()
+        self._done = done = goal.get_result_async()
         self._adapt_heard_s = time.monotonic()
         while not done.done():
             silence_s = time.monotonic() - self._adapt_heard_s
             if silence_s > _HEARTBEAT_TIMEOUT_S:
                 raise RobotTimeoutError(f"the adapt node went silent for {silence_s:.1f} s")
             self._poll()
-        self._sent = None
         answer = done.result()
+        if answer.status != GoalStatus.STATUS_SUCCEEDED:
+            # Who has ended the nodes ends this command as well, and that is the cause.
+            with suppress(DamselError):
+                self._wait_out(_FAREWELL_S)
+        self._sent = None
         if answer.status != GoalStatus.STATUS_SUCCEEDED:
             raise RobotError(answer.result.message or "the adaptation did not succeed")
         wall_s = time.monotonic() - started_s
@@ -293,7 +306,8 @@ class Operator:
         if not goal.accepted:
             self._forget_refused_goal()
             return False
-        answer = self._wait(goal.get_result_async(), _CANCEL_TIMEOUT_S, "the cancellation")
+        done = self._done or goal.get_result_async()
+        answer = self._wait(done, _CANCEL_TIMEOUT_S, "the cancellation")
         self._sent = None
         return bool(answer.result.holds)
 

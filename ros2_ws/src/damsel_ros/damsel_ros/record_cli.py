@@ -18,7 +18,6 @@ from pathlib import Path
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, OneLineParser
@@ -115,7 +114,7 @@ def _excite(
     with ExitStack() as stack:
         # Cameras and operators of a physical arm are in the domain that the user has chosen.
         alone = options.robot == "sim" and hide_in_own_domain()
-        start_ros([], SignalHandlerOptions.NO)
+        start_ros([])
         stack.callback(try_shutdown)
         node = Node("operator", namespace=NAMESPACE)
         executor = SingleThreadedExecutor()

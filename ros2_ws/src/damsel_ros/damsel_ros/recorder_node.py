@@ -142,7 +142,7 @@ def record(program: str, create: Callable[[], RecorderNode]) -> int:
         program: Name for messages.
         create: Makes the recorder once rclpy is up.
     """
-    return run_nodes(program, lambda: [create()], hear_out=True)
+    return run_nodes(program, lambda: [create()])
 
 
 def _name_of(kind: type) -> str:

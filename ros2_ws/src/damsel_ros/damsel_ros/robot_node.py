@@ -11,6 +11,7 @@ from random import SystemRandom
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.executors import Executor
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.task import Future
 from rclpy.timer import Timer
@@ -76,6 +77,8 @@ _WATCHDOG_PERIOD_S = 0.05
 _BEAT_PERIOD_S = 0.05
 _DIAGNOSTICS_PERIOD_S = 1.0
 _LATE_TICK = 1.2  # periods
+_FAREWELL_S = 2.0
+_SHUT_DOWN = "the robot node was shut down"
 _NOT_ENABLED = (
     "nobody has enabled the arm since the robot node connected: call service /damsel/robot/enable"
 )
@@ -106,6 +109,7 @@ class RobotNode(OutspokenLifecycleNode):
         self._joint_timer: Timer | None = None
         self._last_tick_s = 0.0
         self._resetting: Future | None = None
+        self._asked_to_hold = False
 
         self._observations = self.create_lifecycle_publisher(Observation, "observation", STREAM)
         self._applied = self.create_lifecycle_publisher(EndEffectorCommand, "applied", STREAM)
@@ -182,10 +186,20 @@ class RobotNode(OutspokenLifecycleNode):
         self.close()
         return super().on_shutdown(state)
 
+    def finish(self, executor: Executor) -> None:
+        """Hold the arm, and if it was moving stay until somebody has asked whether it does."""
+        loop = self._active_loop
+        in_motion = loop is not None and loop.phase in (Phase.RESETTING, Phase.RUNNING)
+        self._asked_to_hold = False
+        self._end(_SHUT_DOWN)
+        deadline_s = time.monotonic() + _FAREWELL_S
+        while in_motion and not self._asked_to_hold and time.monotonic() < deadline_s:
+            executor.spin_once(timeout_sec=_WATCHDOG_PERIOD_S)
+
     def close(self) -> None:
         """Hold the arm and let go of the backend."""
         try:
-            self._end("the robot node was shut down")
+            self._end(_SHUT_DOWN)
         finally:
             self._disconnect()
 
@@ -303,6 +317,7 @@ class RobotNode(OutspokenLifecycleNode):
             response.message = "the robot node is not configured; no arm is in its hands"
             return response
         self._hold("somebody asked the robot node to hold")
+        self._asked_to_hold = True
         response.success = True
         response.message = "the arm holds until the next reset"
         return response

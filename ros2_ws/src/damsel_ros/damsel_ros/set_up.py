@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from damsel.calibration import Calibration, load_calibration
@@ -64,7 +63,7 @@ def sawyer_set_up(parameters: str) -> Iterator[SetUp]:
     if parameters:
         check_parameter_file(Path(parameters))
         files.append(Path(parameters))
-    start_ros([], SignalHandlerOptions.NO)
+    start_ros([])
     try:
         node = _node(files)
         values = declare_parameters(node, PARAMETERS)

@@ -20,9 +20,8 @@ __all__ = [
     "JOINT_COMMAND",
     "CollisionMemory",
     "Endpoint",
+    "Listener",
     "arm_joints",
-    "await_listener",
-    "check_listener",
     "point_of",
     "software_version",
     "start_node",
@@ -195,26 +194,66 @@ def telling(rospy: Any, what: str) -> Iterator[None]:
         raise RobotPortError(f"cannot {what}: {error}") from None
 
 
-def check_listener(command: Any) -> None:
-    """Refuse to command nobody: ROS 1 does not tell when a publisher has no subscriber.
+class Listener:
+    """Whether the robot hears our joint commands: ROS 1 does not tell.
 
-    Args:
-        command: rospy's publisher of joint commands.
-
-    Raises:
-        RobotPortError: If nobody is connected to it.
+    Whoever else listens, such as a recorder, is none of its nodes: those publish below `/robot`.
     """
-    if command.get_num_connections() == 0:
-        raise RobotPortError(f"the robot does not listen to {JOINT_COMMAND}")
 
+    def __init__(self, command: Any) -> None:
+        """Know nobody yet.
 
-def await_listener(command: Any) -> None:
-    """Wait until somebody is connected to the publisher of joint commands.
+        Args:
+            command: rospy's publisher of joint commands.
+        """
+        self._command = command
+        self._names: frozenset[str] = frozenset()
 
-    Raises:
-        RobotPortError: If nobody is after five seconds.
-    """
-    wait_until(lambda: command.get_num_connections() > 0, _LISTENER_S, f"listen to {JOINT_COMMAND}")
+    def find(self) -> None:
+        """Ask the ROS master anew which nodes of the robot want to hear joint commands.
+
+        Where none of its nodes does both, as far as the master knows, anybody who listens counts.
+        """
+        import rosgraph
+
+        master = rosgraph.Master("/damsel_intera_server")
+        with contextlib.suppress(OSError, rosgraph.MasterException):
+            publishers, subscribers, _ = master.getSystemState()
+            listeners = set(dict(subscribers).get(JOINT_COMMAND, ()))
+            speakers = {
+                name for topic, names in publishers if topic.startswith("/robot/") for name in names
+            }
+            # Who is not there any more is missed.
+            self._names = frozenset(listeners & speakers) or self._names
+
+    @property
+    def hears(self) -> bool:
+        """Whether it is connected to us."""
+        connections = list(self._command.impl.connections) if self._command.impl else []
+        return any(not self._names or one.endpoint_id in self._names for one in connections)
+
+    def check(self) -> None:
+        """Refuse to command nobody.
+
+        Raises:
+            RobotPortError: If the robot does not listen.
+        """
+        if not self.hears:
+            raise RobotPortError(f"the robot does not listen to {JOINT_COMMAND}")
+
+    def wait(self) -> None:
+        """Wait until the robot listens, whose nodes may be others than before.
+
+        Raises:
+            RobotPortError: If it does not after five seconds.
+        """
+
+        def heard() -> bool:
+            if not (self._names and self.hears):
+                self.find()
+            return self.hears
+
+        wait_until(heard, _LISTENER_S, f"listen to {JOINT_COMMAND}")
 
 
 def point_of(state: Any, frame: EndpointFrame) -> Endpoint:

@@ -15,9 +15,8 @@ from damsel_intera.ros_node import (
     JOINT_COMMAND,
     CollisionMemory,
     Endpoint,
+    Listener,
     arm_joints,
-    await_listener,
-    check_listener,
     point_of,
     software_version,
     start_node,
@@ -72,6 +71,8 @@ class SdkRobot:
             raise RobotPortError(f"the arm has joints {names}; allowed: {JOINT_NAMES}")
         self._listen()
         wait_until(lambda: self.state() is not None, _FIRST_STATE_S, "send its states")
+        self._listener = Listener(self._command)
+        self._listener.find()
 
     def _connect_enabler(self, intera_interface: Any) -> Any:
         try:
@@ -175,7 +176,7 @@ class SdkRobot:
         Raises:
             RobotPortError: If the robot does not listen, or ROS 1 has shut down under us.
         """
-        check_listener(self._command)
+        self._listener.check()
         with telling(self._rospy, "command the joints"):
             self._limb.set_joint_positions(dict(zip(JOINT_NAMES, joint_positions)))
 
@@ -201,7 +202,7 @@ class SdkRobot:
         """
         with self._lock:
             # Before the motors are on: nobody expects them to be after a failure.
-            await_listener(self._command)
+            self._listener.wait()
             # Not by the SDK, which would reset the robot even after a press of the e-stop.
             switch_on(
                 self.state, self._reset.publish, lambda: self._enable.publish(True), cancelled

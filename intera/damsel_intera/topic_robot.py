@@ -15,9 +15,8 @@ from damsel_intera.ros_node import (
     JOINT_COMMAND,
     CollisionMemory,
     Endpoint,
+    Listener,
     arm_joints,
-    await_listener,
-    check_listener,
     point_of,
     software_version,
     start_node,
@@ -82,6 +81,8 @@ class TopicRobot:
             )
         ]
         wait_until(lambda: self.state() is not None, _FIRST_STATE_S, "send its states")
+        self._listener = Listener(self._command)
+        self._listener.find()
 
     def _on_joints(self, message: Any) -> None:
         if not set(JOINT_NAMES) & set(message.name):
@@ -145,7 +146,7 @@ class TopicRobot:
         Raises:
             RobotPortError: If the robot does not listen, or ROS 1 has shut down under us.
         """
-        check_listener(self._command)
+        self._listener.check()
         message = self._command_class(
             mode=self._command_class.POSITION_MODE,
             names=list(JOINT_NAMES),
@@ -177,7 +178,7 @@ class TopicRobot:
         """
         with self._lock:
             # Before the motors are on: nobody expects them to be after a failure.
-            await_listener(self._command)
+            self._listener.wait()
             switch_on(
                 self.state, self._reset.publish, lambda: self._enable.publish(True), cancelled
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -83,6 +84,30 @@ def rest(rehearsal: Rehearsal) -> list[float]:
         if max(abs(a - b) for a, b in zip(before, joints, strict=True)) < STILL_RAD:
             return joints
         assert time.monotonic() < deadline, "the arm does not come to rest"
+
+
+LISTENER = """
+from damsel_intera.ros_node import JOINT_COMMAND, start_node
+rospy = start_node("recorder")
+rospy.Subscriber(JOINT_COMMAND, rospy.AnyMsg, lambda _: print("heard", flush=True))
+rospy.sleep(60.0)
+"""
+
+
+@contextlib.contextmanager
+def listening_in(rehearsal: Rehearsal) -> Iterator[subprocess.Popen[str]]:
+    """Somebody who listens to joint commands and is no part of the robot."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LISTENER],
+        env={**os.environ, **rehearsal.ros1_environment()},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def assert_stays(rehearsal: Rehearsal, joints: list[float], seconds: float = 0.5) -> None:
@@ -326,6 +351,23 @@ def test_a_robot_that_falls_silent_altogether(rehearsal: Rehearsal, client: Clie
     rehearsal.inject("silence", True)
     assert wait_for_hold(client, HoldReason.ROBOT_SILENT) < WATCHDOG_S + SLACK_S
     rehearsal.inject("silence", False)
+
+
+def test_somebody_else_who_listens_does_not_hide_a_robot_that_does_not(
+    rehearsal: Rehearsal, client: Client
+) -> None:
+    with listening_in(rehearsal) as other:
+        client.claim()
+        while not select.select([other.stdout], [], [], 0.0)[0]:
+            follow(client, 0.2)
+        rehearsal.inject("deafen")
+        assert wait_for_hold(client, HoldReason.SEND_FAILED) < WATCHDOG_S + SLACK_S
+        with pytest.raises(RefusedError, match="did not listen to /robot/limb/right/joint_command"):
+            client.enable()
+    rehearsal.inject("clear")
+    client.enable()
+    client.claim()
+    follow(client, 0.1)
 
 
 def test_a_robot_that_no_longer_tells_of_collisions_holds(

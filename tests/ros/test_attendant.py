@@ -89,6 +89,22 @@ def test_only_the_own_robot_says_that_the_arm_is_enabled(played: Played) -> None
     assert time.monotonic() - began_s > 1.5
 
 
+def test_nothing_is_asked_of_the_robot_before_the_operator_answers_for_it(played: Played) -> None:
+    class BusyError(Exception):
+        pass
+
+    def agreed() -> None:
+        raise BusyError("somebody else's run has begun")
+
+    keys, screen = pty.openpty()
+    threading.Timer(0.3, os.write, (keys, b"\n")).start()
+    with os.fdopen(screen, "r") as stdin:
+        attendant = Attendant(played.operator, TerminalPerson(lambda _: None, stdin))
+        with pytest.raises(BusyError):
+            attendant.enable(played.poll, 1.0, agreed)
+    os.close(keys)
+
+
 def test_a_terminal_that_ends_before_anybody_agreed_leaves_it_to_the_service(
     played: Played,
 ) -> None:

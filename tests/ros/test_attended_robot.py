@@ -23,7 +23,7 @@ from damsel.tasks import Task
 from damsel_intera.wire import HoldReason
 from damsel_ros.attendant import Attendant
 from damsel_ros.conversions import pose_to_message
-from damsel_ros.nodes import NAMESPACE, start_nodes
+from damsel_ros.nodes import NAMESPACE, NODES, start_nodes
 from damsel_ros.operator_client import Operator
 from damsel_ros.person import StandIn, TerminalPerson
 from damsel_ros.processes import NodeProcess, NodeProcesses
@@ -65,6 +65,7 @@ class Team:
         self.put_back: Callable[[], None] = lambda: None
         self.attendant = Attendant(operator.node, StandIn(self._put_back, self.said.append))
         self.nodes: dict[str, NodeProcess] = {}
+        self.start: Callable[[str], NodeProcess]
 
     def _put_back(self) -> None:
         self.put_back()
@@ -79,22 +80,28 @@ def team(domain_id: int, tmp_path: Path, long_bundle: Path, watcher: Watcher) ->
     with InteraDouble(free_addresses()) as server, NodeProcesses() as processes:
         team = Team(server, operator, Eyes(watcher))
         addresses = server.addresses
-        team.nodes = start_nodes(
-            processes,
-            robot="sawyer",
-            mode="realtime",
-            bundle=long_bundle,
-            composed=False,
-            run_folder=tmp_path,
-            overrides={
-                "robot": {
-                    "sawyer.state_port": addresses.state_port,
-                    "sawyer.command_port": addresses.command_port,
-                    "sawyer.operator_port": addresses.operator_port,
-                    "sawyer.confirm_timeout_s": 3.0,
-                }
-            },
-        )
+
+        def start(*nodes: str) -> dict[str, NodeProcess]:
+            return start_nodes(
+                processes,
+                robot="sawyer",
+                mode="realtime",
+                bundle=long_bundle,
+                composed=False,
+                nodes=nodes,
+                run_folder=tmp_path,
+                overrides={
+                    "robot": {
+                        "sawyer.state_port": addresses.state_port,
+                        "sawyer.command_port": addresses.command_port,
+                        "sawyer.operator_port": addresses.operator_port,
+                        "sawyer.confirm_timeout_s": 3.0,
+                    }
+                },
+            )
+
+        team.nodes = start(*NODES)
+        team.start = lambda name: start(name)[name]
         operator.wait_for_nodes(20.0)
         watcher.wait_until(lambda: watcher.value("robot", "objects") == "seen", 20.0)
         operator.set_task(TASK)
@@ -168,6 +175,47 @@ def test_an_arm_that_was_left_enabled_does_not_move_until_somebody_enables_it(
     with pytest.raises(RobotError, match="nobody has enabled the arm since the robot node"):
         team.operator.adapt(1, lambda *_: None)
     assert team.server.travel_rad(0.3) == 0.0
+
+
+def test_an_arm_that_was_told_to_hold_between_two_motions_does_not_move_until_it_is_enabled(
+    team: Team, watcher: Watcher
+) -> None:
+    team.attendant.enable(team.operator.poll, 20.0)
+    hold = watcher.node.create_client(Trigger, "hold")
+    watcher.wait_until(hold.service_is_ready, 5.0)
+    answer = hold.call_async(Trigger.Request())
+    watcher.wait_until(answer.done, 5.0)
+    assert answer.result().message == "the arm holds until somebody enables it"
+    with pytest.raises(RobotError, match="nobody has enabled the arm since it was told to hold"):
+        team.operator.adapt(1, lambda *_: None)
+    assert team.server.travel_rad(0.3) == 0.0
+    team.attendant.enable(team.operator.poll, 20.0)
+    assert len(team.operator.adapt(1, lambda *_: None).result.trajectories) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("task", "the task node was started anew in the middle of the run"),
+        ("robot", "the robot node was shut down"),
+    ],
+)
+def test_a_node_that_is_started_anew_while_a_person_is_asked_ends_the_run(
+    name: str, says: str, team: Team
+) -> None:
+    team.attendant.enable(team.operator.poll, 20.0)
+    anew: list[NodeProcess] = []
+
+    def start_anew() -> None:
+        team.eyes.positions = None  # so that this trajectory never begins
+        if not anew:
+            team.nodes[name].signal(signal.SIGINT)
+            assert team.nodes[name].wait(5.0)
+            anew.append(team.start(name))
+
+    team.put_back = start_anew
+    with pytest.raises(RobotError, match=says):
+        team.operator.adapt(1, lambda *_: None)
 
 
 def test_an_arm_that_is_not_enabled_refuses_the_run_and_says_so(

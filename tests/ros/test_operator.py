@@ -121,6 +121,19 @@ def test_the_goal_of_an_operator_that_died_is_too_old_for_a_node_that_stood_stil
     assert len(operator.adapt(1, lambda *_: None).result.trajectories) == 4
 
 
+def test_a_run_whose_operator_is_gone_ends(start: Start, domain_id: int, watcher: Watcher) -> None:
+    start(mode="realtime")
+    operator = Operator(namespace=NAMESPACE, check=lambda: None)
+    operator.wait_for_nodes(START_TIMEOUT_S)
+    operator.set_task(TASK)
+    with pytest.raises(GivenUpError):
+        operator.adapt(4, once(give_up))
+    assert watcher.health("adapt") == ADAPTING
+    operator.close()
+    watcher.wait_until(lambda: watcher.health("adapt") == "idle", 3.0)
+    assert watcher.health("robot").startswith("holding: somebody asked the robot node to hold")
+
+
 def test_an_operator_who_asked_for_nothing_stops_nobody(
     start: Start, operator: Operator, another: Operator
 ) -> None:

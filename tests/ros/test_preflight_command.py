@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -34,6 +35,8 @@ class Cameras:
 
     def __init__(self, watcher: Watcher) -> None:
         self.every = 1
+        self.repeats = 1
+        self.orientation = (0.0, 0.0, 0.0, 1.0)
         self.delay_s: Callable[[int], float] = lambda _: 0.0
         self.off: Callable[[int], Array] = lambda _: np.zeros(3)
         self._count = 0
@@ -49,10 +52,11 @@ class Cameras:
         self._count += 1
         if self._count % self.every:
             return
-        stamp = time_of(time.time() - self.delay_s(self._count))
+        stamp = time_of(max(0.0, time.time() - self.delay_s(self._count)))
         seen = rest_positions().reshape(3, 3) + self.off(self._count)
         for publisher, at in zip(self._publishers, seen.tolist(), strict=True):
-            publisher.publish(pose_to_message(at, (0.0, 0.0, 0.0, 1.0), stamp))
+            for _ in range(self.repeats):
+                publisher.publish(pose_to_message(at, self.orientation, stamp))
 
 
 @pytest.fixture
@@ -127,3 +131,37 @@ def test_eyes_are_judged_by_every_pose_not_by_the_last(
         assert found[name].startswith("FAIL"), found[name]
     assert "300.0 mm at most; allowed: 5 and 20 mm" in found["object pose spread"]
     assert "allowed: 20 ms; have the robot" in found["robot's clock"]
+
+
+def test_what_a_camera_tells_again_is_no_pose(watcher: Watcher, look: Look) -> None:
+    cameras = Cameras(watcher)
+    cameras.every, cameras.repeats = 6, 5
+    said = look()["object pose rate"]
+    assert said.startswith("FAIL")
+    assert " 5." in said
+
+
+@pytest.mark.parametrize("what", ["stamp", "orientation"])
+def test_a_pose_that_cannot_be_used_is_named_with_its_object(
+    what: str, watcher: Watcher, look: Look
+) -> None:
+    cameras = Cameras(watcher)
+    if what == "stamp":
+        cameras.delay_s = lambda _: 1e12
+    else:
+        cameras.orientation = (0.0, 0.0, 0.0, 0.5)
+    said = look()["object poses"]
+    assert said.startswith("FAIL")
+    why = "it carries no stamp; allowed" if what == "stamp" else "quaternion"
+    assert "a pose of the door handle was refused: " in said
+    assert why in said
+
+
+def test_the_bundle_of_the_parameter_file_is_the_one_that_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    values = {"/damsel/adapt": {"ros__parameters": {"bundle": "nowhere"}}}
+    file.write_text(json.dumps(values), encoding="utf-8")
+    preflight(["--parameters", str(file)])
+    assert re.search(r"FAIL  bundle .*nowhere", capsys.readouterr().out)

@@ -44,6 +44,7 @@ class Camera:
 
     def __init__(self, watcher: Watcher, server: InteraDouble) -> None:
         self.blind = False
+        self.frozen: PoseStamped | None = None
         self.frame_id = "overhead"
         self.noise_m = 0.0
         self._rng = np.random.default_rng(0)
@@ -55,11 +56,19 @@ class Camera:
     def _on_timer(self) -> None:
         if self.blind:
             return
+        if self.frozen is not None:
+            self._publisher.publish(self.frozen)
+            return
         tip = end_effector_position(self._server.joints[None])[0]
         seen = CAMERA.inverse().apply(tip) + self._rng.normal(0.0, self.noise_m, 3)
         message = pose_to_message(seen.tolist(), (0.0, 0.0, 0.0, 1.0), self._clock.now().to_msg())
         message.header.frame_id = self.frame_id
+        self.newest = message
         self._publisher.publish(message)
+
+    def freeze(self) -> None:
+        """Tell what was seen last, again and again, as some do once the hand covers the marker."""
+        self.frozen = self.newest
 
 
 def parameters(server: InteraDouble, tmp_path: Path) -> str:
@@ -106,7 +115,7 @@ def test_touching_a_marker_here_and_there_calibrates_a_camera(
     pairs, output = tmp_path / "pairs.yaml", tmp_path / "calibration.yaml"
     arguments = ["--topic", "/tag/pose", "--output", str(pairs)]
     assert record_pairs([*arguments, "--parameters", parameters(server, tmp_path)], ask) == 0
-    assert "the marker is not seen; no poses come on /tag/pose" in capsys.readouterr().out
+    assert "no poses with stamps of their own come on /tag/pose" in capsys.readouterr().out
     assert "4 more are needed" in asked[0]
     assert "enough to fit" in asked[-1]
     assert fit_file([str(pairs), "--frame", "overhead", "--output", str(output)]) == 0
@@ -128,7 +137,7 @@ def test_what_is_old_or_of_another_camera_is_not_taken(
         time.sleep(0.2)
 
     def show_with_old_joints() -> None:
-        camera.blind = False
+        camera.frozen = None
         server.change(robot_age_s=60.0)
         time.sleep(0.2)
 
@@ -141,7 +150,18 @@ def test_what_is_old_or_of_another_camera_is_not_taken(
         camera.frame_id = "overhead"
         camera.noise_m = 0.01
 
-    steps = [lambda: time.sleep(0.5), hide, show_with_old_joints, show_in_another_frame, tremble]
+    def freeze() -> None:
+        camera.blind = False
+        camera.freeze()
+
+    steps = [
+        lambda: time.sleep(0.5),
+        hide,
+        freeze,
+        show_with_old_joints,
+        show_in_another_frame,
+        tremble,
+    ]
 
     def ask(_: str) -> str:
         if not steps:
@@ -154,13 +174,14 @@ def test_what_is_old_or_of_another_camera_is_not_taken(
     assert record_pairs([*arguments, "--parameters", parameters(server, tmp_path)], ask) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("pair 1: ")
-    assert said[1:4] == [
-        "the marker is not seen; no poses come on /tag/pose",
+    assert said[1:5] == [
+        "the marker is not seen; no poses with stamps of their own come on /tag/pose",
+        "the marker is not seen; no poses with stamps of their own come on /tag/pose",
         "the arm is not heard; its joints are 60.0 s old",
         "poses on /tag/pose are in frame 'side'; allowed: one frame in all pairs, here 'overhead'",
     ]
-    assert said[4].startswith("the marker moved ")
-    assert said[5] == f"1 pairs in frame 'overhead': {pairs}"
+    assert said[5].startswith("the marker moved ")
+    assert said[6] == f"1 pairs in frame 'overhead': {pairs}"
     assert len(yaml.safe_load(pairs.read_text(encoding="utf-8"))) == 1
 
 

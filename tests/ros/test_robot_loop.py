@@ -133,7 +133,11 @@ def test_a_hold_on_request_is_no_fault(mode: Mode) -> None:
     assert loop.phase is Phase.HOLDING
     assert not loop.faulted
     assert robot.calls == ["reset", "hold"]
-    assert loop.hold("again") == []
+    # Whoever means to go on has to hear of it.
+    (again,) = loop.hold("again")
+    assert (again.status, again.reason) == (Status.STOPPED, "again")
+    assert loop.reason == "asked to"
+    assert robot.calls == ["reset", "hold"]
 
 
 @pytest.mark.parametrize("mode", list(Mode))

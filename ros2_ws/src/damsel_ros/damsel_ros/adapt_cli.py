@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rclpy.utilities import try_shutdown
@@ -18,6 +19,7 @@ from rclpy.utilities import try_shutdown
 from damsel.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from damsel.errors import DamselError, RobotError, brief
 from damsel.results import AdaptationResult, write_json
+from damsel.tasks import Task
 from damsel_msgs.msg import TrajectoryRecord
 from damsel_ros.adapt_options import Options, parse_options
 from damsel_ros.attendant import Attendant
@@ -159,9 +161,10 @@ def _adapt(
             # Refused while an adaptation runs, whose arm is none of this command's business.
             operator.set_task(options.task)
             if options.robot != "sim":
-                operator.answers_for_arm = True
                 attendant = Attendant(operator.node, surroundings.person(progress.say))
-                attendant.enable(operator.poll, ENABLE_TIMEOUT_S)
+                attendant.enable(
+                    operator.poll, ENABLE_TIMEOUT_S, partial(_take_over, operator, options.task)
+                )
                 attendants.append(attendant)
                 # Minutes may have passed.
                 operator.set_task(options.task)
@@ -173,6 +176,12 @@ def _adapt(
             _stop(operator, interrupt, progress)
             raise
         return result_of(finished, options.task), problem
+
+
+def _take_over(operator: Operator, task: Task) -> None:
+    """Answer for the arm from now on, unless somebody else's run has begun meanwhile."""
+    operator.set_task(task)
+    operator.answers_for_arm = True
 
 
 def _needs_nobody(options: Options) -> bool:

@@ -101,6 +101,9 @@ class AdaptNode(Node):
         self._ending_deadline_s = 0.0
         self._resetting: Future | None = None
         self._holds = False
+        self._operator_seen = False
+        # Who was there when the run began, by their publishers; None before.
+        self._peers: dict[str, set[bytes]] | None = None
         self._ticked_s = math.inf  # nobody stands still before the first tick
         self._caught_up_s = 0.0
 
@@ -130,6 +133,7 @@ class AdaptNode(Node):
             handle_accepted_callback=self._on_accepted,
             cancel_callback=self._on_cancel,
         )
+        self._feedback_topic = self.resolve_topic_name("adapt/_action/feedback")
 
     def finish(self, executor: Executor) -> None:
         """End the adaptation, and tell its operator whether the arm holds."""
@@ -166,7 +170,8 @@ class AdaptNode(Node):
         self._adaptation = Adaptation(self._bundle, goal.request.iterations)
         self._goal = goal
         self._end = Future()
-        self._ending = self._resetting = None
+        self._ending = self._resetting = self._peers = None
+        self._operator_seen = False
         self._holds = False
         self._run = AdaptRun(
             self._adaptation,
@@ -236,7 +241,11 @@ class AdaptNode(Node):
                 self.destroy_client(self._reset)
                 self._reset = self.create_client(Reset, "reset")
             self._finish()
-        self._perform(self._run.tick(now_s, self._missing_peers(), self._surplus()))
+        if self._operator_is_gone():
+            self._perform(self._run.cancel("the operator of this run is gone"))
+        self._perform(
+            self._run.tick(now_s, self._missing_peers(), self._surplus() or self._replaced())
+        )
 
     def _note_time(self) -> float:
         """Return the time, and take note if this process has stood still up to now."""
@@ -270,6 +279,23 @@ class AdaptNode(Node):
                 return f"{count} nodes publish {endpoint.topic_name}; allowed: one {name} node"
         return ""
 
+    def _replaced(self) -> str:
+        """Name a node that another was started in place of: it knows nothing of the run."""
+        if self._peers is None:
+            return ""
+        for name, endpoint in (("robot", self._observations), ("task", self._rewards)):
+            there = self.get_publishers_info_by_topic(endpoint.topic_name)
+            now = {bytes(one.endpoint_gid) for one in there}
+            if now and self._peers.setdefault(name, now) != now:
+                return f"the {name} node was started anew in the middle of the run"
+        return ""
+
+    def _operator_is_gone(self) -> bool:
+        """Whether nobody hears the feedback any more, which every client of the action does."""
+        heard = self.count_subscribers(self._feedback_topic) > 0
+        self._operator_seen |= heard
+        return self._operator_seen and not heard
+
     # What the run wants done
 
     def _perform(self, effects: Sequence[Effect]) -> None:
@@ -293,6 +319,7 @@ class AdaptNode(Node):
                     )
                     self._resetting = self._call(self._reset, Reset.Request(), self._on_reset_done)
                 case AskRobot():
+                    self._peers = {}  # everybody is there now, and alone
                     names = GetParameters.Request(names=DESCRIBING_PARAMETERS)
                     self._call(self._get_parameters, names, self._on_description)
                 case Disturbed():

@@ -107,8 +107,9 @@ class AdaptRun:
             missing_peers: What of the other nodes cannot be seen, in words. A run waits for them
                 at its beginning; a reset, which may take a person's time, is not waited for when
                 they have been gone for as long as a message may take.
-            surplus: Which of the nodes there is more than once, in words: all of them would move.
-                A run waits at its beginning until those that were killed are forgotten.
+            surplus: Which of the nodes there is more than once, in words: all of them would move;
+                or which is another than when the run began. A run waits at its beginning until
+                those that were killed are forgotten.
         """
         # While this process stood still nobody was silent: what they said is still to be read.
         deaf_s = max(0.0, now_s - self._ticked_s - _STOOD_STILL_S)

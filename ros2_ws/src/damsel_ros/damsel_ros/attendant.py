@@ -52,12 +52,18 @@ class Attendant:
         self._answer_by_s = 0.0
         self._ask_at_s: float | None = None
 
-    def enable(self, poll: Callable[[], None], timeout_s: float) -> None:
+    def enable(
+        self,
+        poll: Callable[[], None],
+        timeout_s: float,
+        agreed: Callable[[], None] = lambda: None,
+    ) -> None:
         """Have the person agree, then enable the arm; or wait until somebody else has enabled it.
 
         Args:
             poll: Lets messages arrive; may raise to end the waiting.
             timeout_s: How long the robot may take, once the person has agreed.
+            agreed: Called then, before anything is asked of the robot; may raise.
 
         Raises:
             RobotError: If the robot node is not there, or the arm cannot be enabled.
@@ -68,6 +74,7 @@ class Attendant:
             while not self._arm_is_well:
                 poll()
             return
+        agreed()
         deadline_s = time.monotonic() + timeout_s
         answer = self._call(self._enable, poll, deadline_s)
         if not answer.success:

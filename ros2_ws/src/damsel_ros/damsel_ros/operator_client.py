@@ -117,6 +117,7 @@ class Operator:
     def close(self) -> None:
         """Destroy the node."""
         self._executor.shutdown(timeout_sec=1.0)
+        self._adapt.destroy()
         self._node.destroy_node()
 
     def wait_for_nodes(self, timeout_s: float) -> None:

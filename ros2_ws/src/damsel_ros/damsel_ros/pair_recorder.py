@@ -15,6 +15,7 @@ from damsel.errors import PerceptionError, RobotError, brief
 from damsel.kinematics import end_effector_position
 from damsel_intera.client import Client
 from damsel_intera.wire import State
+from damsel_ros.conversions import stamp_s
 
 __all__ = ["PairRecorder"]
 
@@ -52,6 +53,7 @@ class PairRecorder:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
         self._seen: list[tuple[str, list[float]]] = []
+        self._stamp_s = 0.0
         self.frame_id: str | None = None
         node.create_subscription(PoseStamped, topic, self._on_pose, qos_profile_sensor_data)
 
@@ -77,7 +79,9 @@ class PairRecorder:
                 else "the arm is not heard; no states come from the Intera server"
             )
         if len(self._seen) < _LEAST_SAMPLES:
-            raise PerceptionError(f"the marker is not seen; no poses come on {self._topic}")
+            raise PerceptionError(
+                f"the marker is not seen; no poses with stamps of their own come on {self._topic}"
+            )
         marker = np.array([position for _, position in self._seen])
         arm = end_effector_position(np.array([state.joint_positions for state in fresh]))
         _check_still("marker", marker)
@@ -108,6 +112,10 @@ class PairRecorder:
         self.frame_id = known
 
     def _on_pose(self, message: PoseStamped) -> None:
+        stamp = stamp_s(message.header.stamp)
+        if stamp == self._stamp_s:
+            return  # some cameras go on telling what they saw last
+        self._stamp_s = stamp
         at = message.pose.position
         self._seen.append((message.header.frame_id, [at.x, at.y, at.z]))
 

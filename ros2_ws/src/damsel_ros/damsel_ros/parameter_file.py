@@ -16,7 +16,7 @@ from damsel.safe_yaml import read_yaml
 from damsel_ros.nodes import NAMESPACE, NODES
 from damsel_ros.parameters import Parameter
 
-__all__ = ["check_parameter_file"]
+__all__ = ["check_parameter_file", "value_in"]
 
 _NODES = tuple(f"{NAMESPACE}/{name}" for name in (*NODES, "object_bridge", "recorder"))
 _PARAMETERS = "ros__parameters"
@@ -60,6 +60,22 @@ def check_parameter_file(path: Path, option: str = "--parameters") -> None:
             problem = _type_problem(node, dict(_flat(values)))
             if problem:
                 raise InvalidConfigError(f"{option} {brief(str(path))}: {problem}")
+
+
+def value_in(path: Path, node: str, name: str) -> object:
+    """What a parameter file says of a node's parameter; None for nothing.
+
+    Args:
+        path: The file, checked before.
+        node: The node's name in our namespace.
+        name: Of the parameter.
+    """
+    values = [
+        dict(_flat(given)).get(name)
+        for pattern, given in _nodes(read_yaml(path, "parameter file", InvalidConfigError))
+        if _pattern(pattern).fullmatch(f"{NAMESPACE}/{node}")
+    ]
+    return next((value for value in reversed(values) if value is not None), None)
 
 
 def _nodes(content: object, prefix: str = "") -> Iterator[tuple[str, object]]:

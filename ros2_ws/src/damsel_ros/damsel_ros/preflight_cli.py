@@ -24,7 +24,7 @@ from damsel.bundle_path import default_bundle
 from damsel.calibration import OBJECT_NAMES, Calibration
 from damsel.cli import EXIT_BAD_INPUT, OneLineParser
 from damsel.cli import run as run_command
-from damsel.errors import DamselError
+from damsel.errors import DamselError, PerceptionError
 from damsel.perception import ObjectPoses
 from damsel_intera.client import Client
 from damsel_intera.errors import InteraError
@@ -35,6 +35,7 @@ from damsel_ros.backends.sawyer_cfg import SawyerCfg
 from damsel_ros.backends.server_talk import connect_client
 from damsel_ros.backends.state_guard import StateGuard
 from damsel_ros.conversions import stamp_s, transform_from_pose
+from damsel_ros.parameter_file import value_in
 from damsel_ros.pose_log import PoseLog
 from damsel_ros.preflight import Sighting, checklist
 from damsel_ros.ros_arguments import without_ros_arguments
@@ -45,6 +46,8 @@ __all__ = ["main", "preflight"]
 PROGRAM = "damsel-preflight"
 
 _LISTENING_S = 2.0
+# To find a camera that does not announce itself as often as our nodes do.
+_DISCOVERY_S = 5.0
 
 
 def main() -> None:
@@ -68,7 +71,7 @@ def preflight(argv: Sequence[str]) -> int:
         checklist(
             seen,
             description=make_robot("sawyer").description,
-            bundle=_bundle(given.bundle),
+            bundle=_bundle(given.bundle, given.parameters),
             placement_tolerance_m=found.cfg.placement_tolerance_m,
             return_cfg=found.cfg.return_motion,
         )
@@ -87,7 +90,10 @@ def _parser() -> OneLineParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--bundle", default="", metavar="DIR", help="model bundle (default: models/default)"
+        "--bundle",
+        default="",
+        metavar="DIR",
+        help="model bundle (default: that of the parameter file, else models/default)",
     )
     parser.add_argument(
         "--parameters", default="", metavar="FILE", help="ROS parameter file of your own set-up"
@@ -95,7 +101,9 @@ def _parser() -> OneLineParser:
     return parser
 
 
-def _bundle(folder: str) -> Bundle | DamselError:
+def _bundle(folder: str, parameters: str) -> Bundle | DamselError:
+    if not folder and parameters:
+        folder = str(value_in(Path(parameters), "adapt", "bundle") or "")
     try:
         return Bundle.load(Path(folder) if folder else default_bundle())
     except DamselError as error:
@@ -112,6 +120,7 @@ class _Eyes:
         self.refused: dict[str, str] = {}
         self.logs = {name: PoseLog() for name in OBJECT_NAMES}
         self._calibration = calibration
+        self._stamps_s: dict[str, float] = {}
         for name in OBJECT_NAMES:
             node.create_subscription(
                 PoseStamped,
@@ -123,14 +132,31 @@ class _Eyes:
     def _take(self, name: str, clock: PoseClock, message: PoseStamped) -> None:
         now_s = time.monotonic()
         stamped_s = stamp_s(message.header.stamp)
+        if stamped_s and stamped_s == self._stamps_s.get(name):
+            return  # some cameras go on telling what they saw last
+        self._stamps_s[name] = stamped_s
         try:
+            if not stamped_s:
+                raise PerceptionError("it carries no stamp; allowed: when the picture was taken")
             marker = transform_from_pose(message.pose)
             position = self._calibration.object_position(name, message.header.frame_id, marker)
         except DamselError as error:
-            self.refused[name] = str(error)
+            what = name.replace("_", " ")
+            self.refused[name] = f"a pose of the {what} was refused: {error}"
         else:
             self.logs[name].add(now_s, time.time() - stamped_s, position)
             self.poses.see(name, position, clock.measured_s(stamped_s, now_s, anew=True), now_s)
+
+    @property
+    def open(self) -> bool:
+        """Whether something has come of every object."""
+        return all(log.heard_s or name in self.refused for name, log in self.logs.items())
+
+    def begin(self) -> None:
+        """Forget what has come so far, which may have waited."""
+        self.logs |= {name: PoseLog() for name in self.logs}
+        self.refused.clear()
+        self._stamps_s.clear()
 
 
 def _look(node: Node, cfg: SawyerCfg, calibration: Calibration) -> Sighting:
@@ -163,6 +189,11 @@ def _listen(
     guard = StateGuard(cfg.guard)
     # How far our clock is ahead; the way of a state only adds to it.
     server_offsets_s, robot_offsets_s = [], []
+    discovered_by_s = time.monotonic() + _DISCOVERY_S
+    while not eyes.open and time.monotonic() < discovered_by_s:
+        spin()
+        client.receive_state(0.002)
+    eyes.begin()
     started_s = time.monotonic()
     while time.monotonic() < started_s + _LISTENING_S:
         spin()

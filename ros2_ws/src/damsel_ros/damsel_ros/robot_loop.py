@@ -181,12 +181,14 @@ class RobotLoop:
 
     def hold(self, reason: str) -> list[RobotEvent]:
         """End the trajectory or the reset because somebody asked for it, and hold the arm."""
+        if self.phase is Phase.HOLDING:
+            # Whoever means to go on has to hear of it; the cause of a fault stays.
+            return [Applied(self.trajectory, self.step, _NOTHING, Status.STOPPED, reason)]
+        if self.phase is Phase.RUNNING:
+            return self._stop(reason, faulted=False)
         if self.phase is Phase.RESETTING:
             self._hold(reason, faulted=False)
-            return []
-        if self.phase is not Phase.RUNNING:
-            return []
-        return self._stop(reason, faulted=False)
+        return []
 
     def recover(self, reason: str) -> None:
         """End a fault: somebody has looked into it. The arm goes on holding.

@@ -82,6 +82,9 @@ _SHUT_DOWN = "the robot node was shut down"
 _NOT_ENABLED = (
     "nobody has enabled the arm since the robot node connected: call service /damsel/robot/enable"
 )
+_TOLD_TO_HOLD = (
+    "nobody has enabled the arm since it was told to hold: call service /damsel/robot/enable"
+)
 
 
 class RobotNode(OutspokenLifecycleNode):
@@ -126,7 +129,7 @@ class RobotNode(OutspokenLifecycleNode):
         self._attended = self._robot if isinstance(self._robot, AttendedRobot) else None
         self._attendance: Attendance | None = None
         # Motors that somebody has left on are no leave to move.
-        self._enabled = self._attended is None
+        self._must_not_move = "" if self._attended is None else _NOT_ENABLED
         if self._attended is not None:
             if self._mode is Mode.LOCKSTEP:
                 raise InvalidConfigError(
@@ -146,7 +149,7 @@ class RobotNode(OutspokenLifecycleNode):
     @transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Connect the backend; the arm does not move."""
-        self._enabled = self._attended is None
+        self._must_not_move = "" if self._attended is None else _NOT_ENABLED
         self._robot.connect()
         self._loop = RobotLoop(
             self._robot,
@@ -249,9 +252,9 @@ class RobotNode(OutspokenLifecycleNode):
                 else "the robot node is not active; configure and activate it first"
             )
             return response
-        if not self._enabled:
+        if self._must_not_move:
             fault = self._attended.fault if self._attended else ""
-            response.message = f"{fault}; {TO_ENABLE}" if fault else _NOT_ENABLED
+            response.message = f"{fault}; {TO_ENABLE}" if fault else self._must_not_move
             return response
         if self._attendance is not None and self._attendance.enabling:
             response.message = "the arm is being enabled; ask again when it is"
@@ -320,6 +323,10 @@ class RobotNode(OutspokenLifecycleNode):
         self._asked_to_hold = True
         response.success = True
         response.message = "the arm holds until the next reset"
+        if self._attended is not None:
+            # The next reset may be under way already.
+            self._must_not_move = _TOLD_TO_HOLD
+            response.message = "the arm holds until somebody enables it"
         return response
 
     def _hold(self, reason: str) -> None:
@@ -332,7 +339,7 @@ class RobotNode(OutspokenLifecycleNode):
 
     def _on_enabled(self, reason: str) -> None:
         if self._loop is not None:
-            self._enabled = True
+            self._must_not_move = ""
             self._loop.recover(reason)
             # Whoever waits for it should not wait for the next second.
             self._publish_diagnostics()
@@ -409,8 +416,8 @@ class RobotNode(OutspokenLifecycleNode):
         fault = self._attended.fault if self._attended is not None else ""
         if fault and not loop.faulted:
             return DiagnosticStatus.ERROR, fault, values
-        if not self._enabled:
-            return DiagnosticStatus.WARN, _NOT_ENABLED, values
+        if self._must_not_move:
+            return DiagnosticStatus.WARN, self._must_not_move, values
         if loop.phase is Phase.RESETTING:
             return DiagnosticStatus.OK, loop.reason, values
         if loop.phase is not Phase.HOLDING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from damsel.bundle_metadata import BundleMetadata, Normalisation, require_mapping
@@ -165,12 +165,28 @@ def _check_layouts(layouts: Mapping[str, Any]) -> None:
             raise InvalidBundleError(
                 f"layout of the {name} is in frame {brief(layout['frame'])}; allowed: {_FRAME}"
             )
+        _check_scene(name, layout["names"], expected["names"])
         for key, values in expected.items():
             if layout[key] != list(values):
                 raise InvalidBundleError(
                     f"layout of the {name} has {key} {brief(layout[key])}; "
                     f"allowed: {', '.join(dict.fromkeys(values))}"
                 )
+
+
+def _check_scene(name: str, names: object, expected: Sequence[str]) -> None:
+    """Tell a bundle of another scene from one that is damaged."""
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        return
+    lacking = [one for one in expected if one not in names]
+    more = [one for one in names if one not in expected]
+    if lacking or more:
+        lacks = f"lacks {brief(lacking)}" if lacking else ""
+        has = f"has {brief(more)} besides" if more else ""
+        raise InvalidBundleError(
+            f"layout of the {name} {' and '.join(filter(None, (lacks, has)))}; allowed: a bundle "
+            "that was made for this scene"
+        )
 
 
 def _listed_components(families: object) -> dict[str, Any]:

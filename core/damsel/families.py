@@ -10,14 +10,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from damsel import scene
-from damsel.errors import InvalidTaskError, brief
+from damsel.errors import InvalidConfigError, InvalidTaskError, brief
 
-__all__ = ["FAMILIES", "REST_TOLERANCE", "Family", "family"]
+__all__ = ["FAMILIES", "REST_TOLERANCE", "Family", "family", "for_every_family"]
+
+T = TypeVar("T")
 
 REST_TOLERANCE = 1e-3
 """Movement of the block, door handle or drawer, in metres, that still counts as untouched."""
@@ -154,6 +157,24 @@ def family(name: str) -> Family:
     if not _is_known(name):
         raise InvalidTaskError(f"unknown family {brief(name)}; allowed: {', '.join(FAMILIES)}")
     return FAMILIES[name]
+
+
+def for_every_family(what: str, values: Mapping[str, T]) -> Mapping[str, T]:
+    """Return what is said of every family by name, once it is known to be complete.
+
+    Args:
+        what: Name of the mapping, for the error.
+        values: By name of the family.
+
+    Raises:
+        InvalidConfigError: If a family is missing.
+    """
+    missing = [name for name in FAMILIES if name not in values]
+    if missing:
+        raise InvalidConfigError(
+            f"{what} says nothing of {', '.join(missing)}; allowed: an entry for every family"
+        )
+    return values
 
 
 def _is_known(name: object) -> bool:

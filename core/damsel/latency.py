@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 from damsel.observation import (
     ACTION_DIM,
-    BLOCK,
-    DOOR_HANDLE,
-    DRAWER_HANDLE,
     END_EFFECTOR,
+    OBJECTS,
     OBSERVATION_DIM,
 )
 
@@ -43,7 +41,7 @@ _MOST_SAMPLES = 15
 _KEPT = 0.99
 """Part of the evidence that a step leaves of what was before it: a delay may change."""
 
-_OBJECTS = (BLOCK, DOOR_HANDLE, DRAWER_HANDLE)
+_OBJECTS = tuple(OBJECTS.values())
 
 _FREE_M = 0.08
 """The tool touches nothing when it is further than this from every object's centre."""

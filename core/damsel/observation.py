@@ -7,7 +7,9 @@ coordinate lies in [-1, 1].
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +24,7 @@ __all__ = [
     "DOOR_HANDLE",
     "DRAWER_HANDLE",
     "END_EFFECTOR",
+    "OBJECTS",
     "OBSERVATION_DIM",
     "OBSERVATION_LAYOUT",
     "TRANSITION_DIM",
@@ -29,19 +32,22 @@ __all__ = [
     "transition",
 ]
 
-OBSERVATION_DIM = 12
-ACTION_DIM = 3
-TRANSITION_DIM = 2 * OBSERVATION_DIM + ACTION_DIM + 1
-
 END_EFFECTOR = slice(0, 3)
 BLOCK = slice(3, 6)
 DOOR_HANDLE = slice(6, 9)
 DRAWER_HANDLE = slice(9, 12)
 
+OBJECTS: Mapping[str, slice] = MappingProxyType(
+    {"block": BLOCK, "door_handle": DOOR_HANDLE, "drawer_handle": DRAWER_HANDLE}
+)
+"""What is perceived, by name: where it is in an observation, behind the end effector."""
+
+OBSERVATION_DIM = 3 * (1 + len(OBJECTS))
+ACTION_DIM = 3
+TRANSITION_DIM = 2 * OBSERVATION_DIM + ACTION_DIM + 1
+
 OBSERVATION_LAYOUT: tuple[str, ...] = tuple(
-    f"{point}.{axis}"
-    for point in ("end_effector", "block", "door_handle", "drawer_handle")
-    for axis in "xyz"
+    f"{point}.{axis}" for point in ("end_effector", *OBJECTS) for axis in "xyz"
 )
 """Names of the observation's coordinates, each a position in frame `base` in metres."""
 

@@ -19,7 +19,11 @@ __all__ = ["ObjectPoses", "ObjectTracker", "PerceptionCfg", "misplaced", "rest_p
 
 Array = NDArray[np.float64]
 
-_SAID = {"block": "block", "door_handle": "door handle", "drawer_handle": "drawer handle"}
+_AT_REST = {
+    "block": BLOCK_START_BASE,
+    "door_handle": door_handle_position(np.zeros(())),
+    "drawer_handle": drawer_handle_position(np.zeros(())),
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class ObjectTracker:
     """The latest position of one object, and what is wrong with it."""
 
     def __init__(self, name: str, cfg: PerceptionCfg) -> None:
-        self._said = _SAID[name]
+        self._said = name.replace("_", " ")
         self._cfg = cfg
         self._position: Array | None = None
         self._measured_s = -np.inf
@@ -164,9 +168,7 @@ class ObjectPoses:
 
 def rest_positions() -> Array:
     """Where the objects are at the start of a trajectory, (9,) in the observation's order."""
-    return np.concatenate(
-        [BLOCK_START_BASE, door_handle_position(np.zeros(())), drawer_handle_position(np.zeros(()))]
-    )
+    return np.concatenate([_AT_REST[name] for name in OBJECT_NAMES])
 
 
 def misplaced(positions_base: Array, tolerance_m: float) -> list[str]:
@@ -185,7 +187,8 @@ def misplaced(positions_base: Array, tolerance_m: float) -> list[str]:
     ):
         distance_m = float(np.linalg.norm(at - start))
         if not distance_m <= tolerance_m:
-            phrases.append(f"the {_SAID[name]} is {distance_m:.3f} m from its start {_text(start)}")
+            said = name.replace("_", " ")
+            phrases.append(f"the {said} is {distance_m:.3f} m from its start {_text(start)}")
     return phrases
 
 

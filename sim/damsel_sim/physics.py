@@ -221,7 +221,7 @@ class TabletopPhysics:
 
     def observation(self) -> Array:
         """Observation (n, 12), metres in frame `base`; layout in `damsel.observation`."""
-        observation = np.empty((self.rows, OBSERVATION_DIM))
+        observation = np.full((self.rows, OBSERVATION_DIM), np.nan)
         observation[:, END_EFFECTOR] = end_effector_position(self.joint_positions)
         observation[:, BLOCK] = self._state[:, self._index.block]
         observation[:, DOOR_HANDLE] = door_handle_position(self._state[:, self._index.door])

@@ -255,7 +255,10 @@ def _set_first_name(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (_set_first_name, "layout of the observation has names ['gripper.x', 'end_effector.y', "),
+        (
+            _set_first_name,
+            "layout of the observation lacks ['end_effector.x'] and has ['gripper.x'] besides; ",
+        ),
         (
             lambda d: d["layouts"]["action"].update(units=["m", "m", "m"]),
             "layout of the action has units ['m', 'm', 'm']; allowed: step_size_m",

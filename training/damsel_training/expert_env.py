@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from damsel.control import joint_positions_for
 from damsel.errors import InvalidConfigError
-from damsel.families import FAMILIES, Family
+from damsel.families import FAMILIES, Family, for_every_family
 from damsel.observation import (
     ACTION_DIM,
     BLOCK,
@@ -22,14 +22,8 @@ from damsel.observation import (
     END_EFFECTOR,
     OBSERVATION_DIM,
 )
-from damsel.scene import (
-    BLOCK_START_BASE,
-    DRAWER_HANDLE_START_BASE,
-    HOME_JOINT_POSITIONS,
-    WORKSPACE_HIGH_BASE,
-    WORKSPACE_LOW_BASE,
-    door_handle_position,
-)
+from damsel.perception import rest_positions
+from damsel.scene import HOME_JOINT_POSITIONS, WORKSPACE_HIGH_BASE, WORKSPACE_LOW_BASE
 from damsel_sim.physics import TabletopPhysics
 from damsel_sim.randomisation import RandomisationCfg, randomised_models
 from damsel_training.bounds import require_counts, require_shares
@@ -40,19 +34,12 @@ __all__ = ["ExpertEnv", "ExpertEnvCfg", "expert_observation", "expert_observatio
 
 Array = NDArray[np.float64]
 
-_CENTRE = np.concatenate(
-    [
-        (WORKSPACE_LOW_BASE + WORKSPACE_HIGH_BASE) / 2,
-        BLOCK_START_BASE,
-        door_handle_position(np.array(0.0)),
-        DRAWER_HANDLE_START_BASE,
-    ]
-)
+_CENTRE = np.concatenate([(WORKSPACE_LOW_BASE + WORKSPACE_HIGH_BASE) / 2, rest_positions()])
 _START_BANK = 256
 
 _COARSE_M = 0.1
 _FINE_M = 0.02
-_OBJECT = {"push": BLOCK, "door": DOOR_HANDLE, "drawer": DRAWER_HANDLE}
+_OBJECT = for_every_family("_OBJECT", {"push": BLOCK, "door": DOOR_HANDLE, "drawer": DRAWER_HANDLE})
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.observation import BLOCK, DOOR_HANDLE, DRAWER_HANDLE, END_EFFECTOR
 from damsel.scene import BLOCK_HALF_SIZE_M, DOOR_HANDLE_STANDOFF_M, door_angle
@@ -65,6 +66,7 @@ _BAR = _Obstacle(
     down=_INSIDE_DEPTH_M,
 )
 _HANDLES = {"door": DOOR_HANDLE, "drawer": DRAWER_HANDLE}
+_BLOCKS = {"push": BLOCK}
 
 
 @dataclass(frozen=True)
@@ -128,18 +130,19 @@ def grasp_error(family: str, observation: Array, goal: Array) -> Array:
             observation[:, _HANDLES[family]],
             _inwards(family, observation),
         )
-    distance = np.linalg.norm(goal - FAMILIES[family].state(observation), axis=1)
+    left = np.linalg.norm(goal - FAMILIES[family].state(observation), axis=1)
     point = grasp_point(family, observation, goal)
     # At the goal there is nothing left to push.
     to_point = np.linalg.norm(observation[:, END_EFFECTOR] - point, axis=1)
-    error: Array = to_point * np.clip(distance / 0.02, 0.2, 1.0)
+    error: Array = to_point * np.clip(left / FAMILIES[family].strict_threshold, 0.2, 1.0)
     return error
 
 
 def clearance(family: str, observation: Array) -> Array:
     """Gap (n,) in metres between fingers on their way down and the block, or the handle's bar.
 
-    Infinite for a tool that has come down far enough to push or to pull.
+    Infinite for a tool that has come down far enough to push or to pull, and for a family whose
+    object is neither.
 
     Args:
         family: name of the family.
@@ -149,9 +152,11 @@ def clearance(family: str, observation: Array) -> Array:
     if family in _HANDLES:
         centre, obstacle = observation[:, _HANDLES[family]], _BAR
         ahead, aside = _in_handle(tool, centre, _inwards(family, observation))
-    else:
-        centre, obstacle = observation[:, BLOCK], _BLOCK
+    elif family in _BLOCKS:
+        centre, obstacle = observation[:, _BLOCKS[family]], _BLOCK
         ahead, aside = (tool - centre)[:, 0], np.abs(tool - centre)[:, 1]
+    else:
+        return np.full(len(observation), np.inf)
     height = tool[:, 2] - centre[:, 2]
     beside = np.hypot(
         np.maximum(np.abs(ahead) - obstacle.ahead, 0.0), np.maximum(aside - obstacle.aside, 0.0)
@@ -164,8 +169,10 @@ def _inwards(family: str, observation: Array) -> Array:
     """Unit vectors (n, 2) from a handle's bar to the panel behind it."""
     if family == "drawer":
         return np.array([[1.0, 0.0]])
-    angle = door_angle(observation)
-    return np.stack([np.cos(angle), -np.sin(angle)], axis=1)
+    if family == "door":
+        angle = door_angle(observation)
+        return np.stack([np.cos(angle), -np.sin(angle)], axis=1)
+    raise InvalidConfigError(f"nobody has said which way into the handle of {family!r} leads")
 
 
 def _push_point(block: Array, remaining: Array) -> Array:

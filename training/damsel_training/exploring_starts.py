@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from damsel.control import joint_positions_for
+from damsel.families import for_every_family
 from damsel.scene import (
     BLOCK_START_BASE,
     DOOR_HANDLE_STANDOFF_M,
@@ -30,11 +31,14 @@ ABOVE_BASE = (np.array([0.42, -0.36, 0.03]), np.array([0.78, 0.36, 0.12]))
 """Corners of the free space above the objects, metres in frame `base`."""
 
 _HOOKED = np.array([0.5 * DOOR_HANDLE_STANDOFF_M, 0.0, -0.025])
-AT_OBJECT_BASE = {
-    "push": BLOCK_START_BASE - np.array([0.05, 0.0, 0.0]),
-    "door": door_handle_position(np.array(0.0)) + _HOOKED,
-    "drawer": DRAWER_HANDLE_START_BASE + _HOOKED,
-}
+AT_OBJECT_BASE = for_every_family(
+    "AT_OBJECT_BASE",
+    {
+        "push": BLOCK_START_BASE - np.array([0.05, 0.0, 0.0]),
+        "door": door_handle_position(np.array(0.0)) + _HOOKED,
+        "drawer": DRAWER_HANDLE_START_BASE + _HOOKED,
+    },
+)
 """By family: where the tool meets its object, metres in frame `base`."""
 
 _JITTER_M = 0.005

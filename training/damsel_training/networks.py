@@ -18,20 +18,13 @@ from damsel.errors import InvalidConfigError
 from damsel.families import FAMILIES
 from damsel.observation import (
     ACTION_DIM,
-    BLOCK,
-    DOOR_HANDLE,
-    DRAWER_HANDLE,
     END_EFFECTOR,
+    OBJECTS,
     OBSERVATION_DIM,
     TRANSITION_DIM,
 )
-from damsel.scene import (
-    BLOCK_START_BASE,
-    DRAWER_HANDLE_START_BASE,
-    WORKSPACE_HIGH_BASE,
-    WORKSPACE_LOW_BASE,
-    door_handle_position,
-)
+from damsel.perception import rest_positions
+from damsel.scene import WORKSPACE_HIGH_BASE, WORKSPACE_LOW_BASE
 from damsel_training.bounds import require_counts
 
 __all__ = [
@@ -44,12 +37,7 @@ __all__ = [
 ]
 
 OBSERVATION_CENTRE = np.concatenate(
-    [
-        (WORKSPACE_LOW_BASE + WORKSPACE_HIGH_BASE) / 2,
-        BLOCK_START_BASE,
-        door_handle_position(np.array(0.0)),
-        DRAWER_HANDLE_START_BASE,
-    ]
+    [(WORKSPACE_LOW_BASE + WORKSPACE_HIGH_BASE) / 2, rest_positions()]
 )
 OBSERVATION_SCALE = np.full(OBSERVATION_DIM, 0.1)
 STEP_SCALE_M = 0.01
@@ -163,7 +151,7 @@ class Policy(nn.Module):
     def __init__(self, cfg: NetworkCfg) -> None:
         super().__init__()
         width = cfg.policy_width
-        features = OBSERVATION_DIM + 6 * 3
+        features = OBSERVATION_DIM + 2 * 3 * len(OBJECTS)
         self.network = _mlp([features + cfg.latent_dim, width, width, width, ACTION_DIM])
         self.register_buffer("centre", _constant(OBSERVATION_CENTRE))
         self.register_buffer("scale", _constant(OBSERVATION_SCALE))
@@ -171,10 +159,8 @@ class Policy(nn.Module):
     def forward(self, observation: Tensor, latent: Tensor) -> Tensor:
         """Action (..., 3) for observations (..., 12) and latents (..., L)."""
         tool = observation[..., END_EFFECTOR]
-        offsets = torch.cat(
-            [tool - observation[..., part] for part in (BLOCK, DOOR_HANDLE, DRAWER_HANDLE)], dim=-1
-        )
-        moved = (observation - self.centre)[..., BLOCK.start :]
+        offsets = torch.cat([tool - observation[..., part] for part in OBJECTS.values()], dim=-1)
+        moved = (observation - self.centre)[..., END_EFFECTOR.stop :]
         features = torch.cat(
             [
                 (observation - self.centre) / self.scale,

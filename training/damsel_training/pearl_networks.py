@@ -16,10 +16,8 @@ from torch.nn import functional
 
 from damsel.observation import (
     ACTION_DIM,
-    BLOCK,
-    DOOR_HANDLE,
-    DRAWER_HANDLE,
     END_EFFECTOR,
+    OBJECTS,
     OBSERVATION_DIM,
     TRANSITION_DIM,
 )
@@ -37,7 +35,7 @@ __all__ = [
 
 _STEP_M = 0.01
 _NEAR_M = 0.02
-_FEATURES = OBSERVATION_DIM + 6 * 3
+_FEATURES = OBSERVATION_DIM + 2 * 3 * len(OBJECTS)
 _LOG_STD_LOW, _LOG_STD_HIGH = -5.0, 2.0
 _SMALLEST_VARIANCE = 1e-7
 
@@ -100,15 +98,13 @@ class _SceneFeatures(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         tool = observation[..., END_EFFECTOR]
-        offsets = torch.cat(
-            [tool - observation[..., part] for part in (BLOCK, DOOR_HANDLE, DRAWER_HANDLE)], dim=-1
-        )
+        offsets = torch.cat([tool - observation[..., part] for part in OBJECTS.values()], dim=-1)
         from_rest = observation - self.centre
         return torch.cat(
             [
                 from_rest / self.scale,
                 torch.tanh(offsets / _NEAR_M),
-                torch.tanh(from_rest[..., BLOCK.start :] / _NEAR_M),
+                torch.tanh(from_rest[..., END_EFFECTOR.stop :] / _NEAR_M),
             ],
             dim=-1,
         )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from damsel.families import FAMILIES
+from damsel.families import FAMILIES, for_every_family
 
 __all__ = ["PROBES", "ProbePath", "probe_goal"]
 
@@ -37,11 +37,14 @@ class ProbePath:
     switch_at: float = 0.0
 
 
-PROBES = {
-    "push": ProbePath(first=(0.16, 0.08), then=(0.22, 0.0), switch_at=0.08),
-    "door": ProbePath(first=(0.78,), then=(0.78,)),
-    "drawer": ProbePath(first=(0.15,), then=(0.15,)),
-}
+PROBES = for_every_family(
+    "PROBES",
+    {
+        "push": ProbePath(first=(0.16, 0.08), then=(0.22, 0.0), switch_at=0.08),
+        "door": ProbePath(first=(0.78,), then=(0.78,)),
+        "drawer": ProbePath(first=(0.15,), then=(0.15,)),
+    },
+)
 
 
 def probe_goal(family: str, observation: Array) -> Array:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from damsel.calibration.numbers import numbers
 from damsel.errors import InvalidConfigError, brief
+from damsel.observation import OBJECTS
 from damsel.rigid import RigidTransform
 from damsel.safe_yaml import read_yaml
 from damsel.whole_files import write_whole
@@ -31,7 +32,7 @@ __all__ = ["OBJECT_NAMES", "Calibration", "load_calibration", "save_calibration"
 
 Array = NDArray[np.float64]
 
-OBJECT_NAMES = ("block", "door_handle", "drawer_handle")
+OBJECT_NAMES = tuple(OBJECTS)
 """What is perceived, in the order of the observation."""
 
 _BASE = "base"

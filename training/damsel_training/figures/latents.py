@@ -65,7 +65,8 @@ def latent_spaces(rows: Sequence[TrajectoryRow]) -> Figure | None:
         for axis in axes[0]
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(entries.values(), entries, loc="outside lower center", ncols=len(entries))
+    columns = min(len(entries), 3 * len(methods))
+    figure.legend(entries.values(), entries, loc="outside lower center", ncols=columns)
     return figure
 
 

@@ -14,7 +14,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
 from damsel.errors import RobotError
-from damsel.observation import BLOCK, DOOR_HANDLE, DRAWER_HANDLE, END_EFFECTOR, OBSERVATION_DIM
+from damsel.observation import END_EFFECTOR, OBJECTS, OBSERVATION_DIM
 from damsel.rigid import RigidTransform
 from damsel_msgs.msg import EndEffectorCommand, Observation, Reward, TrajectoryRecord
 from damsel_ros.adapt_effects import Progress
@@ -69,12 +69,7 @@ _DESCRIBING_TYPES = {
 DESCRIBING_PARAMETERS = tuple(_DESCRIBING_TYPES)
 """Parameters in which the robot node says what it observes and accepts."""
 
-_POINTS = {
-    "end_effector": END_EFFECTOR,
-    "block": BLOCK,
-    "door_handle": DOOR_HANDLE,
-    "drawer_handle": DRAWER_HANDLE,
-}
+_POINTS = {"end_effector": END_EFFECTOR, **OBJECTS}
 
 
 def observed_to_message(observed: Observed, stamp: Time) -> Observation:
@@ -92,7 +87,7 @@ def observed_to_message(observed: Observed, stamp: Time) -> Observation:
 
 def observed_from_message(message: Observation) -> Observed:
     """Return the observation that a message carries."""
-    observation = np.empty(OBSERVATION_DIM)
+    observation = np.full(OBSERVATION_DIM, np.nan)
     for name, where in _POINTS.items():
         point = getattr(message, name)
         observation[where] = point.x, point.y, point.z

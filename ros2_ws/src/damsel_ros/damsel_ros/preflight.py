@@ -214,7 +214,7 @@ def _kinematics(state: State) -> Check:
 
 def _scene(seen: Sighting, placement_tolerance_m: float) -> Iterator[Check]:
     problem = seen.refused_pose or seen.poses.problem(seen.now_s)
-    yield Check("object poses", not problem, problem or "live, of all three objects")
+    yield Check("object poses", not problem, problem or "live, of every object")
     if all(log.heard_s for log in seen.pose_logs.values()):
         yield from pose_checks(seen.pose_logs, seen.now_s, placement_tolerance_m)
     if problem:

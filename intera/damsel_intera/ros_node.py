@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import time
+from collections import deque
 from typing import Any, Callable, Iterator, Tuple
 
 from damsel_intera import ros1
@@ -41,6 +42,7 @@ _LISTENER_S = 5.0
 _TRANSITION_S = 5.0  # the vendor allows as much for each
 _STATE_FRESH_S = 0.5
 _COLLISION_S = 0.2
+_REPEATS, _REPEATS_S = 5, 1.0
 
 Endpoint = Tuple[Tuple[float, ...], EndpointFrame]
 
@@ -163,13 +165,18 @@ class CollisionMemory:
     def __init__(self) -> None:
         self._felt_s = float("-inf")
         self._last: bool | None = None
+        self._repeated_s: deque[float] = deque(maxlen=_REPEATS)
         self.told_s: float | None = None
 
     def tell(self, felt: bool) -> None:
         """Take what the robot says now."""
         now_s = time.monotonic()
-        # Who says the same twice does not wait for news, and is missed when silent.
-        if self.told_s is not None or felt is self._last:
+        if felt is self._last:
+            self._repeated_s.append(now_s)
+        # Who says the same again and again does not wait for news, and is missed when silent. A
+        # topic that keeps its last message repeats it to every new connection.
+        often = len(self._repeated_s) == _REPEATS and now_s - self._repeated_s[0] < _REPEATS_S
+        if self.told_s is not None or often:
             self.told_s = now_s
         self._last = felt
         if felt:

@@ -47,7 +47,8 @@ class StatusWriter:
             homed=state.homed,
             ready=state.ready,
             collision=state.collision,
-            collision_told=state.collision_told_s is not None,
+            collision_told=state.collision_told_s is not None
+            and now_s - state.collision_told_s <= supervisor.cfg.collision_silent_s,
             estop_button=state.estop_button,
             estop_source=state.estop_source,
             robot_stamp_s=state.robot_stamp_s,

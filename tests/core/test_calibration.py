@@ -69,6 +69,7 @@ def test_the_worst_pair_is_named() -> None:
         (np.ones((6, 3)), "in one place"),
         (NEAR_ONE_PLACE, r"in one place, but for \d\.\d mm \(rms\); allowed: .* by 50 mm in two"),
         (NEAR_A_LINE, r"on a line or in one place, but for 12\.2 mm"),
+        (POINTS[[0, 1, 2, 2, 1]], "the pairs are of 3 places that are 2 cm apart; allowed: 4"),
         (np.full((6, 3), np.nan), "not finite"),
         (np.ones((6, 2)), "shapes"),
     ],

@@ -40,9 +40,17 @@ def test_a_robot_that_tells_of_changes_only_is_not_missed(clock: Clock) -> None:
         assert memory.told_s is None
 
 
+def test_a_topic_that_keeps_its_last_message_is_not_missed(clock: Clock) -> None:
+    memory = CollisionMemory()
+    for _ in range(20):  # connections, one after the other
+        memory.tell(False)
+        clock.now_s += 0.5
+    assert memory.told_s is None
+
+
 def test_a_robot_that_tells_again_and_again_is_missed(clock: Clock) -> None:
     memory = CollisionMemory()
-    for _ in range(3):
+    for _ in range(10):
         memory.tell(False)
         clock.now_s += 0.01
     memory.tell(True)

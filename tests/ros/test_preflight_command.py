@@ -157,6 +157,14 @@ def test_a_pose_that_cannot_be_used_is_named_with_its_object(
     assert why in said
 
 
+def test_two_cameras_that_tell_of_one_object_are_one_too_many(watcher: Watcher, look: Look) -> None:
+    for _ in range(2):
+        Cameras(watcher)
+    said = look()["object poses"]
+    assert said.startswith("FAIL")
+    assert "2 nodes publish /damsel/objects/door_handle/pose; allowed: one" in said
+
+
 def test_the_bundle_of_the_parameter_file_is_the_one_that_is_looked_at(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ MIN_PAIRS = 4
 # line that fits them best. With eight points and 1.5 mm of noise between a pair, 5 cm leave a turn
 # of 0.6 degrees, which is 3 mm at an object 30 cm away; 5 mm are what a reset allows.
 _LEAST_SPREAD_M = 0.05
+_APART_M = 0.02
 
 # Points in a plane fit a mirrored frame as well. Off the plane by 1 cm, they would leave 2 cm then.
 _LEAST_THICKNESS_M = 0.01
@@ -68,7 +69,7 @@ def fit_camera_to_base(points_camera: Array, points_base: Array) -> Fit:
 
     Raises:
         InvalidConfigError: If there are too few points, they are not finite, or they lie near a
-            line or one place.
+            line or at fewer places.
     """
     if points_camera.shape != points_base.shape or points_camera.shape[1:] != (3,):
         raise InvalidConfigError(
@@ -89,6 +90,12 @@ def fit_camera_to_base(points_camera: Array, points_base: Array) -> Fit:
                 f"{1000 * across_m:.1f} mm (rms); allowed: points spread over the table, by "
                 f"{1000 * _LEAST_SPREAD_M:.0f} mm in two directions at least, better in three"
             )
+    places = _places(points_base)
+    if places < MIN_PAIRS:
+        raise InvalidConfigError(
+            f"the pairs are of {places} places that are {100 * _APART_M:g} cm apart; allowed: "
+            f"{MIN_PAIRS} or more, or nothing tells a pair that is wrong"
+        )
     center_camera, center_base = points_camera.mean(axis=0), points_base.mean(axis=0)
     u, _, vt = np.linalg.svd((points_base - center_base).T @ (points_camera - center_camera))
     mirror = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
@@ -96,6 +103,15 @@ def fit_camera_to_base(points_camera: Array, points_base: Array) -> Fit:
     transform = RigidTransform(rotation, center_base - rotation @ center_camera)
     residuals: Array = np.linalg.norm(transform.apply(points_camera) - points_base, axis=1)
     return Fit(transform, residuals, thickness_m=_spreads_m(points_base)[2])
+
+
+def _places(points: Array) -> int:
+    """How many of the points (n, 3) are not near one that was counted before."""
+    counted: list[Array] = []
+    for point in points:
+        if all(np.linalg.norm(point - other) >= _APART_M for other in counted):
+            counted.append(point)
+    return len(counted)
 
 
 def _spreads_m(points: Array) -> list[float]:

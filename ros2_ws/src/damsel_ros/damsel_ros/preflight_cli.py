@@ -121,13 +121,16 @@ class _Eyes:
         self.logs = {name: PoseLog() for name in OBJECT_NAMES}
         self._calibration = calibration
         self._stamps_s: dict[str, float] = {}
-        for name in OBJECT_NAMES:
-            node.create_subscription(
+        self._node = node
+        self._subscriptions = {
+            name: node.create_subscription(
                 PoseStamped,
                 f"objects/{name}/pose",
                 partial(self._take, name, PoseClock()),
                 qos_profile_sensor_data,
             )
+            for name in OBJECT_NAMES
+        }
 
     def _take(self, name: str, clock: PoseClock, message: PoseStamped) -> None:
         now_s = time.monotonic()
@@ -151,6 +154,13 @@ class _Eyes:
     def open(self) -> bool:
         """Whether something has come of every object."""
         return all(log.heard_s or name in self.refused for name, log in self.logs.items())
+
+    def count(self) -> None:
+        """See that one camera tells of every object; of two nobody knows which is right."""
+        for name, subscription in self._subscriptions.items():
+            topic = subscription.topic_name
+            if (nodes := self._node.count_publishers(topic)) > 1:
+                self.refused[name] = f"{nodes} nodes publish {topic}; allowed: one"
 
     def begin(self) -> None:
         """Forget what has come so far, which may have waited."""
@@ -205,6 +215,7 @@ def _listen(
         guard.take(state, header, time.monotonic())
         server_offsets_s.append(wall_s - header.wall_s)
         robot_offsets_s.append(wall_s - state.robot_stamp_s - state.robot_age_s)
+    eyes.count()
     now_s = time.monotonic()
     return Sighting(
         address=f"{cfg.addresses.host}:{cfg.addresses.operator_port}",

@@ -152,6 +152,9 @@ def run_nodes(program: str, create: Callable[[], Sequence[Node]]) -> int:
             if hasattr(node, "close"):
                 node.close()
         try_shutdown()
+        # Python gives signals back to the system before it ends; a second one would kill it.
+        for number in set(told_to_stop):
+            signal.signal(number, signal.SIG_IGN)
     return 0
 
 

@@ -76,7 +76,7 @@ _STOOD_STILL_S = 2.0
 _CATCHING_UP_S = 1.0
 _DIAGNOSTICS_PERIOD_S = 1.0
 _FAREWELL_S = 2.0
-_LAST_ANSWERS_S = 0.2
+_LAST_ANSWERS_S = 0.3
 
 
 class AdaptNode(Node):
@@ -101,6 +101,7 @@ class AdaptNode(Node):
         self._ending_deadline_s = 0.0
         self._resetting: Future | None = None
         self._holds = False
+        self._ended_s = -math.inf
         self._operator_seen = False
         # Who was there when the run began, by their publishers; None before.
         self._peers: dict[str, set[bytes]] | None = None
@@ -137,14 +138,13 @@ class AdaptNode(Node):
 
     def finish(self, executor: Executor) -> None:
         """End the adaptation, and tell its operator whether the arm holds."""
-        if self._run is None:
-            return
-        self._perform(self._run.cancel("the adapt node was shut down"))
+        if self._run is not None:
+            self._perform(self._run.cancel("the adapt node was shut down"))
         deadline_s = time.monotonic() + _FAREWELL_S
-        while not self._end.done() and time.monotonic() < deadline_s:
+        while self._run is not None and time.monotonic() < deadline_s:
             executor.spin_once(timeout_sec=_TICK_PERIOD_S)
-        deadline_s = time.monotonic() + _LAST_ANSWERS_S
-        while time.monotonic() < deadline_s:
+        # The result of a run that has just ended is still on its way.
+        while time.monotonic() < min(deadline_s, self._ended_s + _LAST_ANSWERS_S):
             executor.spin_once(timeout_sec=_TICK_PERIOD_S)
 
     # The action
@@ -186,6 +186,7 @@ class AdaptNode(Node):
         ended: Ended = await self._end
         result = self._result(ended)
         self._goal = self._run = None
+        self._ended_s = time.monotonic()
         # Before the answer: whoever hears that may set the next task.
         self._publish_diagnostics()
         if ended.outcome is Outcome.SUCCEEDED:

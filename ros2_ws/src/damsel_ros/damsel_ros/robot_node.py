@@ -78,6 +78,7 @@ _BEAT_PERIOD_S = 0.05
 _DIAGNOSTICS_PERIOD_S = 1.0
 _LATE_TICK = 1.2  # periods
 _FAREWELL_S = 2.0
+_LAST_ANSWERS_S = 0.2
 _SHUT_DOWN = "the robot node was shut down"
 _NOT_ENABLED = (
     "nobody has enabled the arm since the robot node connected: call service /damsel/robot/enable"
@@ -190,13 +191,16 @@ class RobotNode(OutspokenLifecycleNode):
         return super().on_shutdown(state)
 
     def finish(self, executor: Executor) -> None:
-        """Hold the arm, and if it was moving stay until somebody has asked whether it does."""
+        """Hold the arm, and stay until whoever has it move has asked whether it does."""
         loop = self._active_loop
-        in_motion = loop is not None and loop.phase in (Phase.RESETTING, Phase.RUNNING)
-        self._asked_to_hold = False
+        moved = loop is not None and loop.phase is not Phase.IDLE and not self._asked_to_hold
         self._end(_SHUT_DOWN)
-        deadline_s = time.monotonic() + _FAREWELL_S
-        while in_motion and not self._asked_to_hold and time.monotonic() < deadline_s:
+        end_s = time.monotonic() + _FAREWELL_S
+        while moved and not self._asked_to_hold and time.monotonic() < end_s:
+            executor.spin_once(timeout_sec=_WATCHDOG_PERIOD_S)
+        # The answer is still on its way, and more may ask.
+        end_s = time.monotonic() + _LAST_ANSWERS_S
+        while moved and time.monotonic() < end_s:
             executor.spin_once(timeout_sec=_WATCHDOG_PERIOD_S)
 
     def close(self) -> None:
@@ -260,6 +264,7 @@ class RobotNode(OutspokenLifecycleNode):
             response.message = "the arm is being enabled; ask again when it is"
             return response
         self._end_reset("another reset was asked for")
+        self._asked_to_hold = False
         try:
             events: Sequence[RobotEvent] = loop.reset(time.monotonic())
             if loop.phase is Phase.RESETTING:

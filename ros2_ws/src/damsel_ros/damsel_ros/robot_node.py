@@ -78,7 +78,7 @@ _BEAT_PERIOD_S = 0.05
 _DIAGNOSTICS_PERIOD_S = 1.0
 _LATE_TICK = 1.2  # periods
 _FAREWELL_S = 2.0
-_LAST_ANSWERS_S = 0.2
+_LAST_ANSWERS_S = 0.3
 _SHUT_DOWN = "the robot node was shut down"
 _NOT_ENABLED = (
     "nobody has enabled the arm since the robot node connected: call service /damsel/robot/enable"
@@ -193,7 +193,7 @@ class RobotNode(OutspokenLifecycleNode):
     def finish(self, executor: Executor) -> None:
         """Hold the arm, and stay until whoever has it move has asked whether it does."""
         loop = self._active_loop
-        moved = loop is not None and loop.phase is not Phase.IDLE and not self._asked_to_hold
+        moved = loop is not None and loop.phase is not Phase.IDLE
         self._end(_SHUT_DOWN)
         end_s = time.monotonic() + _FAREWELL_S
         while moved and not self._asked_to_hold and time.monotonic() < end_s:

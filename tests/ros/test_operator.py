@@ -15,6 +15,7 @@ from damsel.errors import RobotError
 from damsel.tasks import Task
 from damsel_msgs.action import Adapt
 from damsel_msgs.msg import EndEffectorCommand
+from damsel_ros.adapt_cli import _take_over
 from damsel_ros.conversions import ADAPT_DIAGNOSTICS, ADAPTING
 from damsel_ros.nodes import NAMESPACE
 from damsel_ros.operator_client import Operator
@@ -144,10 +145,12 @@ def test_an_operator_who_asked_for_nothing_stops_nobody(
     refusals: list[str] = []
 
     def interfere() -> None:
-        for ask in (lambda: another.set_task(Task("push", (0.15, 0.0))), ask_for_a_run):
+        # What a person's word leads to, and what comes after it.
+        for ask in (lambda: _take_over(another, Task("push", (0.15, 0.0))), ask_for_a_run):
             with pytest.raises(RobotError) as refused:
                 ask()
             refusals.append(str(refused.value))
+            assert not another.answers_for_arm
             assert not another.stop()
 
     def ask_for_a_run() -> None:
